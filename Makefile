@@ -1,0 +1,59 @@
+# Everything a stranger needs: `make compare` and `make test` set up what they use by themselves.
+# The environment is .venv; its stamps make a second run instant and a changed pyproject.toml install again.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test test-slow bench firmware readme lint clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a scenario file)
+	@$(BIN)/cfemu compare $(ARGS)
+
+test: $(VENV)/.installed-dev  ## run the fast tests (ARGS="tests/unit -k tlb")
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.installed-dev  ## run the conformance tests
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-up times (ARGS="--json")
+	$(BIN)/python -m benchmarks $(ARGS)
+
+firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
+	$(MAKE) -C firmware
+
+readme: $(VENV)/.installed  ## regenerate the output shown in README.md
+	$(BIN)/python -m benchmarks.readme
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian ships venv without ensurepip unless python3-venv is installed; then the system's pip, or virtualenv, serves.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "cfemu needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "setting up $(VENV), which takes a minute the first time ..." >&2
+	@$(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 \
+	    || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $@ install -q pip; } >/dev/null 2>&1 \
+	    || $(PYTHON) -m virtualenv -q --clear $(VENV) >/dev/null 2>&1 \
+	    || { rm -rf $(VENV); echo "no way to make a virtual environment: install the package python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@$(PIP) install -qq -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@$(PIP) install -qq -e '.[dev]'
+	@touch $@ $(VENV)/.installed

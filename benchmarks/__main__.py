@@ -1,0 +1,55 @@
+"""``python -m benchmarks``: every measurement, one table each (or one JSON object with --json)."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from benchmarks.speed import Speed, guest, measure_miss, measure_speed
+from benchmarks.startup import measure_startup
+
+GOALS = {"mix ratio": 1.0, "mix floor": 0.8, "against Python hooks": 50.0, "microseconds per miss": 1.0}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="interleaved repeats (default 5)")
+    arguments = parser.parse_args()
+    repeats = max(1, arguments.repeats)
+    elf = guest()
+
+    speeds = []
+    show = (lambda *_: None) if arguments.json else print
+    show("Exact mode, cycles counted, against bare unicorn on the same code (1.00 = as fast)")
+    show(f"{'kernel':8} {'ratio':>6} {'raw ms':>8} {'exact ms':>9} {'guest MIPS':>11} {'vs Python hooks':>16}")
+    for speed in measure_speed(elf, repeats):
+        speeds.append(speed)
+        show(line(speed))
+    show(f"goal: mix {GOALS['mix ratio']:.2f}, floor {GOALS['mix floor']:.2f}; more than 50x hooks in Python\n")
+
+    miss = measure_miss(elf, repeats)
+    show("One TLB miss, from the fault to the completion of the instruction")
+    show(f"{miss.microseconds:.2f} us of host time, {miss.handler_instructions:.0f} guest instructions; goal: 1.0 us\n")
+
+    starts = measure_startup(repeats)
+    show("Start-up")
+    for start in starts:
+        show(f"{start.seconds:5.2f} s  (goal {start.goal:.1f} s)  {start.what}")
+
+    if arguments.json:
+        result = {"speed": [asdict(s) for s in speeds], "miss": asdict(miss), "startup": [asdict(s) for s in starts]}
+        json.dump({"schema": "cfemu-bench-1", "goals": GOALS, **result}, sys.stdout, indent=2)
+        print()
+    return 0
+
+
+def line(speed: Speed) -> str:
+    return (
+        f"{speed.kernel:8} {speed.ratio:6.2f} {speed.raw_seconds * 1e3:8.1f} {speed.exact_seconds * 1e3:9.1f} "
+        f"{speed.guest_mips:11.0f} {speed.against_python_hooks:15.0f}x  {speed.what}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

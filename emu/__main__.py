@@ -1,0 +1,10 @@
+"""``python -m emu``: the machine's own commands, without the kernel model (``cfemu`` has both)."""
+
+import sys
+
+from emu.cli import execute, new_app, register
+
+if __name__ == "__main__":
+    app = new_app("The ColdFire V4e machine.")
+    register(app)
+    sys.exit(execute(app))

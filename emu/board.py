@@ -1,0 +1,78 @@
+"""Boards: what answers at which physical address, and how fast the core runs.
+
+A device aperture that appears later is attached with :meth:`emu.machine.Machine.attach_memory` inside ``device_window``.
+"""
+
+from dataclasses import dataclass
+
+from emu.errors import BoardError
+
+__all__ = ["BOARDS", "DEFAULT_BOARD", "Board", "get_board"]
+
+MB = 1 << 20
+GB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board. ``ram``: (PA, bytes) of each bank; ``device_window``: (PA, bytes) where devices may appear, or None;
+    ``mbar``: PA of the peripheral window after reset; ``core_hz``: core clock; ``kernel_va``: where its kernel is linked.
+    """
+
+    name: str
+    summary: str
+    ram: tuple[tuple[int, int], ...]
+    device_window: tuple[int, int] | None
+    mbar: int
+    core_hz: int
+    kernel_va: int = 0xC0000000
+
+    @property
+    def ram_bytes(self) -> int:
+        """Bytes of RAM in all banks."""
+        return sum(size for _, size in self.ram)
+
+
+_ALL = (
+    Board(
+        "coyotos128",
+        "the target of coyotos-dev, 2007: 128 MB SDRAM at PA 0xC0000000, where the kernel is linked",
+        ((0xC0000000, 128 * MB),),
+        (0x80000000, GB),
+        0xF0000000,
+        266_000_000,
+    ),
+    Board(
+        "coyotos128-low",
+        "the same with SDRAM at PA 0: VA = PA + 0xC0000000, so no ACR can map the kernel",
+        ((0x00000000, 128 * MB),),
+        (0x80000000, GB),
+        0xF0000000,
+        266_000_000,
+    ),
+    Board(
+        "m5475evb",
+        "Freescale M5475EVB: 64 MB SDRAM at PA 0, 256-MB PCI window (U-Boot M5485EVB.h), MBAR 0xFF000000 (Linux)",
+        ((0x00000000, 64 * MB),),
+        (0x80000000, 256 * MB),
+        0xFF000000,
+        266_000_000,
+    ),
+    Board(
+        "firebee",
+        "FireBee, MCF5474: 512 MB SDRAM at PA 0, 1-GB PCI window (BaS_gcc pci.h), MBAR 0xFF000000",
+        ((0x00000000, 512 * MB),),
+        (0x80000000, GB),
+        0xFF000000,
+        264_000_000,
+    ),
+)
+BOARDS: dict[str, Board] = {board.name: board for board in _ALL}
+DEFAULT_BOARD = "coyotos128"
+
+
+def get_board(name: str) -> Board:
+    """The board called ``name``; raises BoardError naming the ones there are."""
+    if name not in BOARDS:
+        raise BoardError(f"board {name!r} is unknown; there are {', '.join(BOARDS)}")
+    return BOARDS[name]

@@ -1,0 +1,102 @@
+"""What a run counted: plain numbers, subtractable, so that a phase is the difference of two snapshots."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+__all__ = ["Counters", "Misses", "Operation"]
+
+
+def _minus(a: dict[Any, Any], b: dict[Any, Any]) -> dict[Any, Any]:
+    """Per key ``a - b`` where ``b`` has the key; keys whose difference is all zero are dropped."""
+    result = {}
+    for key, value in a.items():
+        if key not in b:
+            result[key] = value
+        elif isinstance(value, dict):
+            inner = {k: v - b[key].get(k, 0) for k, v in value.items()}
+            if any(inner.values()):
+                result[key] = inner
+        elif value != b[key]:
+            result[key] = value - b[key]
+    return result
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Executions of one marked kernel operation: count, cycles of all, cycles of the worst since reset."""
+
+    count: int
+    cycles: int
+    worst: int
+
+    def __sub__(self, other: "Operation") -> "Operation":
+        """Count and cycles of the phase; the worst of a phase is known only when it is a new worst (else as before)."""
+        return Operation(self.count - other.count, self.cycles - other.cycles, self.worst)
+
+
+@dataclass(frozen=True)
+class Misses:
+    """TLB misses: accesses refused because no entry matched (FS 5, 6, 10, 14); violations are not misses."""
+
+    itlb: int = 0
+    dtlb: int = 0
+    itlb_user: int = 0
+    itlb_kernel: int = 0
+    dtlb_user: int = 0
+    dtlb_kernel: int = 0
+    nested: int = 0
+    by_region: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_symbol: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def user(self) -> int:
+        """Misses of user-mode accesses, both TLBs."""
+        return self.itlb_user + self.dtlb_user
+
+    @property
+    def kernel(self) -> int:
+        """Misses of supervisor-mode accesses, both TLBs."""
+        return self.itlb_kernel + self.dtlb_kernel
+
+    @property
+    def total(self) -> int:
+        """All misses."""
+        return self.itlb + self.dtlb
+
+    def __sub__(self, other: "Misses") -> "Misses":
+        values = {}
+        for f in fields(self):
+            a, b = getattr(self, f.name), getattr(other, f.name)
+            values[f.name] = _minus(a, b) if isinstance(a, dict) else a - b
+        return Misses(**values)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """One reading of all counters. Cycles are core cycles; ``refill_cycles`` run from a miss's exception entry to the
+    RTE of the outermost refill."""
+
+    instructions: int = 0
+    cycles: int = 0
+    refill_cycles: int = 0
+    misses: Misses = field(default_factory=Misses)
+    violations: int = 0
+    bus_errors: int = 0
+    exceptions: dict[int, int] = field(default_factory=dict)
+    inhibited_reads: int = 0
+    inhibited_writes: int = 0
+    operations: dict[int, Operation] = field(default_factory=dict)
+
+    def __sub__(self, other: "Counters") -> "Counters":
+        values = {}
+        for f in fields(self):
+            a, b = getattr(self, f.name), getattr(other, f.name)
+            values[f.name] = _minus(a, b) if isinstance(a, dict) else a - b
+        return Counters(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with string keys."""
+        result = asdict(self)
+        result["exceptions"] = {str(k): v for k, v in sorted(self.exceptions.items())}
+        result["operations"] = {str(k): asdict(v) for k, v in sorted(self.operations.items())}
+        return result

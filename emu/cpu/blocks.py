@@ -1,0 +1,101 @@
+"""Retired instructions and cycles, exact although unicorn runs whole blocks.
+
+A block is charged when it starts. When it ends early, because an access faulted or a device stopped the machine, what
+was not executed is taken back. So the two counters always say what has retired, and no per-instruction hook is needed.
+"""
+
+from typing import Any
+
+import numba
+
+from emu.cpu.memory import fetch16
+from emu.cpu.processor import in_supervisor
+from emu.cpu.raw import load16be, load64, opcode_pointer, store64
+from emu.cpu.state import MEMO, State
+from emu.jit import njit
+from emu.timing.cost import instruction_cycles
+
+__all__ = ["block_cost", "forget_blocks", "instruction_length", "measure", "opcode_flags", "unwind"]
+
+NO_LIMIT = 1 << 62
+
+
+@njit
+def opcodes(s: State) -> Any:
+    """The table of :mod:`emu.timing.optable` as an array."""
+    return numba.carray(opcode_pointer(s.opcodes), 65536)
+
+
+@njit
+def instruction_length(s: State, op: int) -> int:
+    """Bytes of the instruction that starts with the word ``op``."""
+    return int(2 * opcodes(s)[op].words)
+
+
+@njit
+def opcode_flags(s: State, op: int) -> int:
+    """F_* of :mod:`emu.timing.isa`."""
+    return int(opcodes(s)[op].flags)
+
+
+@njit
+def word_at(s: State, offset: int) -> int:
+    """Instruction word of the current block; a word behind the page end lives wherever that page is mapped."""
+    address = s.block_pc + offset
+    if (address ^ s.block_pc) & 0xFFFFF000 == 0:
+        return load16be(s.block_host + offset)
+    word = fetch16(s, address, in_supervisor(s))
+    return word if word >= 0 else 0
+
+
+@njit
+def measure(s: State, start: int, end: int, most: int) -> tuple[int, int, int]:
+    """Walk instructions of the current block from byte ``start``: (instructions, cycles, offset reached).
+
+    Stops at ``end`` (offset in bytes) or after ``most`` instructions.
+    """
+    table = opcodes(s)
+    count = 0
+    cycles = 0
+    at = start
+    while at < end and count < most:
+        op = word_at(s, at)
+        size = 2 * table[op].words
+        ext = word_at(s, at + 2) if size > 2 else 0
+        cycles += instruction_cycles(table, op, ext)
+        count += 1
+        at += size
+    return count, cycles, at
+
+
+@njit
+def block_cost(s: State) -> tuple[int, int]:
+    """(instructions, cycles) of the whole current block, remembered by the address of its bytes."""
+    record = s.memo + 32 * ((s.block_host >> 1) & (MEMO - 1))
+    if load64(record) == s.block_host and load64(record + 8) == s.block_size:
+        return load64(record + 16), load64(record + 24)
+    count, cycles, _ = measure(s, 0, s.block_size, NO_LIMIT)
+    if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & 0xFFFFF000 == 0:  # its second page may be remapped
+        store64(record, s.block_host)
+        store64(record + 8, s.block_size)
+        store64(record + 16, count)
+        store64(record + 24, cycles)
+    return count, cycles
+
+
+@njit
+def forget_blocks(s: State) -> None:
+    """Drop all remembered costs: code was changed."""
+    for i in range(MEMO):
+        store64(s.memo + 32 * i, 0)
+
+
+@njit
+def unwind(s: State, pc: int) -> None:
+    """The current block was left before the instruction at ``pc`` retired."""
+    offset = pc - s.block_pc
+    if 0 <= offset < s.block_size:
+        count, cycles, _ = measure(s, offset, s.block_size, NO_LIMIT)
+        s.instructions -= count
+        s.cycles -= cycles
+    s.block_size = 0

@@ -1,0 +1,188 @@
+"""What happens between two instructions: limits, interrupts, stop addresses, and the start of a block.
+
+Everything that may stop the guest takes effect at the first instruction boundary at or after its cycle or instruction,
+however unicorn cuts its blocks: a block that would run past the boundary is not started but cut.
+"""
+
+from emu.cpu.blocks import block_cost, measure
+from emu.cpu.memory import place
+from emu.cpu.processor import SR_S, SR_T, system_byte
+from emu.cpu.state import (
+    ATTENTION_IRQ,
+    ATTENTION_STOPS,
+    EVENT_ADDRESS,
+    EVENT_CUT,
+    EVENT_FETCH_FAULT,
+    EVENT_IRQ,
+    EVENT_LIMIT,
+    EVENT_NONE,
+    EVENT_ODD,
+    EVENT_STEP,
+    EVENT_TRACE,
+    HALT_NONE,
+    STEP_BEGUN,
+    STEP_NONE,
+    State,
+)
+from emu.jit import njit
+from emu.mmu.attributes import MISS, TLB, permits, resolve
+from emu.mmu.plru import touch
+from emu.mmu.state import FETCH, ITLB
+
+__all__ = ["boundary_event", "interrupt_due", "start_block"]
+
+SMALL_PAGE_BITS = 10
+
+
+@njit
+def interrupt_due(s: State) -> bool:
+    """Whether the requested interrupt may be taken now: above the mask, or level 7 (sheet 3.6)."""
+    if s.irq_level == 0 or s.irq_hold:
+        return False
+    return s.irq_level == 7 or s.irq_level > (system_byte(s) >> 8 & 7)
+
+
+@njit
+def is_stop(s: State, pc: int) -> bool:
+    """Whether the user asked to stop at ``pc``."""
+    for i in range(s.n_stops):
+        if s.stops[i] == pc:
+            return True
+    return False
+
+
+@njit
+def boundary_event(s: State, pc: int) -> int:
+    """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
+    if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
+        return EVENT_LIMIT
+    if s.attention & ATTENTION_IRQ and interrupt_due(s):
+        return EVENT_IRQ
+    if s.attention & ATTENTION_STOPS and pc != s.stop_skip and is_stop(s, pc):
+        return EVENT_ADDRESS
+    if s.trace_pending:
+        return EVENT_TRACE
+    return EVENT_NONE
+
+
+@njit
+def allowed_instructions(s: State, count: int, cycles: int) -> int:
+    """How many of the ``count`` instructions of the current block may run before the next boundary event."""
+    most = count
+    if system_byte(s) & SR_T:
+        most = 1
+    if s.irq_hold:
+        most = 1
+    if s.instructions + count <= s.instruction_limit and s.cycles + cycles <= s.cycle_limit:
+        if not s.attention & ATTENTION_STOPS:
+            return most
+    done = 0
+    spent = 0
+    at = 0
+    while done < most:
+        if s.instructions + done >= s.instruction_limit or s.cycles + spent >= s.cycle_limit:
+            return done
+        if done and s.attention & ATTENTION_STOPS and is_stop(s, s.block_pc + at):
+            return done
+        _one, cost, at = measure(s, at, s.block_size, 1)
+        spent += cost
+        done += 1
+    return done
+
+
+@njit
+def enter_page(s: State, pc: int, mode: int) -> bool:
+    """Find the bytes behind the fetch page of ``pc`` and the ITLB entry that maps it; False when it cannot be fetched."""
+    source, entry, pa, perms, _cm, bits = resolve(s.mmu, pc, FETCH, mode)
+    s.code_touched = 0
+    if source == MISS or not permits(perms, FETCH):
+        s.code_page = -1
+        if s.swallow and pc == s.swallow_va:
+            s.code_host = s.swallow_host - (pc & 0xFFF)
+            s.code_entry = -1
+            return True
+        return False
+    _where, host, _pages = place(s, source, pa)
+    if host == 0:
+        s.code_page = -1
+        return False
+    s.code_host = host - (pc & 0xFFF)
+    s.code_entry = entry if source == TLB else -1
+    s.code_mode = mode
+    s.code_page = -1 if bits == SMALL_PAGE_BITS or s.reference else pc & 0xFFFFF000
+    return True
+
+
+@njit
+def touch_second_page(s: State, va: int, mode: int) -> bool:
+    """The one instruction of this block ends on another page (sheet 1.12: two ITLB entries); False when that misses."""
+    source, entry, _pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, mode)
+    if source == MISS or not permits(perms, FETCH):
+        if s.swallow and s.block_pc == s.swallow_va:
+            return True
+        s.fault_va = va
+        return False
+    if source == TLB:
+        touch(s.mmu, ITLB, entry)
+    s.code_page = -1
+    return True
+
+
+@njit
+def start_block(s: State, pc: int, size: int) -> int:
+    """The block hook: charge the block and let it run (EVENT_NONE), or say what keeps it from running."""
+    if s.halted != HALT_NONE:
+        return EVENT_STEP
+    if s.step != STEP_NONE:
+        if s.step == STEP_BEGUN or s.taken != s.step_taken:
+            return EVENT_STEP
+        s.step = STEP_BEGUN
+    if s.step == STEP_NONE:
+        event = boundary_event(s, pc)
+        if event != EVENT_NONE:
+            return event
+    if pc & 1:
+        return EVENT_ODD
+    mode = (system_byte(s) & SR_S) >> 13
+    if pc & 0xFFFFF000 != s.code_page or mode != s.code_mode:
+        if not enter_page(s, pc, mode):
+            s.fault_va = pc
+            return EVENT_FETCH_FAULT
+    last_pc, last_size, last_host = s.block_pc, s.block_size, s.block_host
+    s.block_pc = pc
+    s.block_size = size
+    s.block_host = s.code_host + (pc & 0xFFF)
+    count, cycles = block_cost(s)
+    if s.step == STEP_NONE and needs_cut(s, count, cycles):
+        allowed = allowed_instructions(s, count, cycles)
+        if allowed < count or s.irq_hold or system_byte(s) & SR_T:
+            s.cut = allowed
+            s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
+            return EVENT_CUT
+    if s.code_entry >= 0 and not s.code_touched:
+        touch(s.mmu, ITLB, s.code_entry)
+        s.code_touched = 1
+    last = pc + size - 2
+    if (last ^ pc) & 0xFFFFFC00 and second_page(s, pc, last) and not touch_second_page(s, last, mode):
+        s.block_size = 0
+        return EVENT_FETCH_FAULT
+    s.instructions += count
+    s.cycles += cycles
+    return EVENT_NONE
+
+
+@njit
+def second_page(s: State, pc: int, last: int) -> bool:
+    """Whether the word at ``last`` may be mapped by another entry than the block's start."""
+    return (last ^ pc) & 0xFFFFF000 != 0 or s.code_page == -1
+
+
+@njit
+def needs_cut(s: State, count: int, cycles: int) -> bool:
+    """The fast question of every block: can anything be due inside it?"""
+    return (
+        s.instructions + count > s.instruction_limit
+        or s.cycles + cycles > s.cycle_limit
+        or s.attention != 0
+        or system_byte(s) & SR_T != 0
+    )

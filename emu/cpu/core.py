@@ -1,0 +1,261 @@
+"""One CPU with its memory: the shared record, a unicorn instance, and the hooks between them."""
+
+import ctypes as c
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.cpu import hooks, library, memory
+from emu.cpu.native import CPU_OPAQUE, NativeLayout, NotNative, locate
+from emu.cpu.run_loop import flush, run, view_address
+from emu.cpu.state import FUNCTIONS, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, SRAM_SIZE, STATE_DTYPE
+from emu.errors import BoardError
+from emu.mmu.state import FETCH, READ, WRITE, new_mmu
+from emu.timing.constants import Costs
+from emu.timing.optable import F_ILLEGAL, opcode_table
+
+__all__ = ["ENGINES", "Bank", "Core"]
+
+ENGINES = ("auto", "native", "public", "reference")
+CONSOLE_BYTES = 1 << 16
+OP_ILLEGAL = 0x4AFC
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Memory at a guest PA: its bytes and one byte of flags per 4-KB page."""
+
+    name: str
+    base: int
+    data: NDArray[np.uint8]
+    pages: NDArray[np.uint8]
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.data)
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.ctypes.data)
+
+
+class Core:
+    """CPU, MMU and memory. Everything the guest can change is in ``state`` and the banks.
+
+    ``engine``: ``native``, ``public``, ``reference`` (native, one instruction at a time, every access looked at), or
+    ``auto`` (native where its self-check passes). Raises BoardError for overlapping banks.
+    """
+
+    def __init__(
+        self,
+        engine: str = "auto",
+        *,
+        mbar: int,
+        itlb_entries: int = 32,
+        dtlb_entries: int = 32,
+        policy: int = 0,
+        cas_uses_mmutr: bool = False,
+        seed: int = 0,
+        costs: Costs | None = None,
+    ) -> None:
+        self.array = np.zeros(1, STATE_DTYPE)
+        self.state = self.array[0]
+        self.state["mmu"] = new_mmu(itlb_entries, dtlb_entries, policy, cas_uses_mmutr, seed)[0]
+        self.banks: list[Bank] = []
+        self._memo = np.zeros(MEMO, MEMO_DTYPE)
+        self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
+        self._console = np.zeros(CONSOLE_BYTES, np.uint8)
+        self._opcodes = opcode_table()
+        self._sram = [
+            (np.zeros(SRAM_SIZE, np.uint8), np.zeros(SRAM_SIZE // 4096, np.uint8)) for _ in range(2)
+        ]
+        self._next_uc = 0
+        self.uc = library.open_m68k()
+        self.engine = self._choose(engine)
+        self._fill_state(mbar, costs or Costs())
+        self._map_windows()
+        self._add_hooks()
+
+    # --- construction
+
+    def _choose(self, engine: str) -> str:
+        if engine not in ENGINES:
+            raise BoardError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
+        self.layout: NativeLayout | None = None
+        if engine == "public":
+            return engine
+        try:
+            self.layout = locate(self.uc)
+        except NotNative as reason:
+            if engine != "auto":
+                raise BoardError(f"engine {engine!r} is not available with this unicorn: {reason}") from None
+            log.warning("native engine unavailable (%s); using the public one", reason)
+            return "public"
+        return "native" if engine == "auto" else engine
+
+    def _fill_state(self, mbar: int, costs: Costs) -> None:
+        s = self.state
+        s["uc"] = self.uc
+        s["native"] = self.layout is not None
+        s["reference"] = self.engine == "reference"
+        for i, name in enumerate(FUNCTIONS):
+            s["fn"][i] = library.address(name) if library.has(name) else 0
+        base = _address(self.array)
+        offsets = STATE_DTYPE.fields
+        assert offsets is not None
+        s["scratch_address"] = base + offsets["scratch"][1]
+        s["image_address"] = base + offsets["image"][1]
+        s["memo"] = _address(self._memo)
+        s["miss_pc"] = _address(self._miss_pc)
+        s["opcodes"] = _address(self._opcodes)
+        s["console"] = _address(self._console)
+        s["console_size"] = CONSOLE_BYTES - 4
+        s["mbar_default"] = mbar
+        s["cost_exception"] = costs.exception_entry
+        s["cost_mmu_register"] = costs.mmu_register_access
+        s["cost_inhibited_read"] = costs.inhibited_read
+        s["cost_inhibited_write"] = costs.inhibited_write
+        s["armed_entry"] = s["code_page"] = s["stop_skip"] = s["cross_kind"] = -1
+        s["image_key"] = -1
+        s["shadow_sr"] = 0x2700
+        s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
+        if self.layout:
+            s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
+        library.reg_write(self.uc, library.REG_SR, 0x2700)
+
+    def _map_windows(self) -> None:
+        base = _address(self.array)
+        library.map_io(
+            self.uc, memory.UC_WINDOW, 0x10000, hooks.window_read.address, hooks.window_write.address, base
+        )
+        library.map_io(
+            self.uc, memory.UC_MBAR, memory.MBAR_SIZE, hooks.mbar_read.address, hooks.mbar_write.address, base
+        )
+        for i, (data, pages) in enumerate(self._sram):
+            where = memory.UC_SRAM + i * SRAM_SIZE
+            library.map_memory(self.uc, where, SRAM_SIZE, _address(data))
+            self._describe(self.state["sram"][i], 0, len(data), where, data, pages)
+
+    def _add_hooks(self) -> None:
+        base = _address(self.array)
+        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
+        if self.layout is None:
+            raise NotImplementedError
+        library.add_hook(self.uc, library.HOOK_INTR, hooks.native_interrupt.address, base)
+        c.c_int64.from_address(self.layout.cpu + CPU_OPAQUE).value = base
+        c.c_int64.from_address(self.layout.tlb_fill_slot).value = hooks.native_fill.address
+        self._intercept(self.layout.opcode_table)
+
+    def _intercept(self, table_address: int) -> None:
+        """Point every op word that unicorn must not execute to its illegal-instruction handler."""
+        table = np.ctypeslib.as_array((c.c_int64 * 65536).from_address(table_address))
+        table[hooks.intercepted(self._opcodes)] = table[OP_ILLEGAL]
+
+    # --- memory
+
+    @staticmethod
+    def _describe(
+        record: Any, base: int, size: int, where: int, data: NDArray[np.uint8], pages: NDArray[np.uint8]
+    ) -> None:
+        record["base"], record["end"], record["uc"] = base, base + size, where
+        record["host"], record["pages"] = _address(data), _address(pages)
+
+    def add_bank(self, name: str, base: int, size: int) -> Bank:
+        """Attach ``size`` bytes of zeroed memory (a multiple of 4 KB) at guest PA ``base``.
+
+        The host pages behind it appear when they are first touched. Raises BoardError for a bad size or an overlap.
+        """
+        if size <= 0 or size % 4096 or base % 4096 or base < 0 or base + size > 1 << 32:
+            raise BoardError(f"{name}: {size:#x} bytes at {base:#x} are not whole 4-KB pages inside 4 GB")
+        for other in self.banks:
+            if base < other.end and other.base < base + size:
+                raise BoardError(f"{name}: {base:#x}..{base + size:#x} overlaps {other.name} at {other.base:#x}")
+        if self._next_uc + size > memory.UC_LIMIT:
+            raise BoardError(f"{name}: {size:#x} bytes do not fit beside the other memory of the board")
+        if len(self.banks) == len(self.state["banks"]):
+            raise BoardError(f"{name}: a board has at most {len(self.banks)} banks of memory")
+        bank = Bank(name, base, np.zeros(size, np.uint8), np.zeros(size // 4096, np.uint8))
+        library.map_memory(self.uc, self._next_uc, size, _address(bank.data))
+        self._describe(self.state["banks"][len(self.banks)], base, size, self._next_uc, bank.data, bank.pages)
+        self.banks.append(bank)
+        self.state["n_banks"] = len(self.banks)
+        self._next_uc += size
+        return bank
+
+    def run(self) -> int:
+        """Run until something ends it; an EVENT_* number."""
+        return int(run(self.array))
+
+    def console_take(self) -> bytes:
+        """Bytes that the guest transmitted since the last call."""
+        count = int(self.state["console_count"])
+        self.state["console_count"] = 0
+        return self._console[:count].tobytes()
+
+    def misses_by_pc(self) -> NDArray[np.int64]:
+        """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""
+        used = self._miss_pc[self._miss_pc[:, 0] > 0]
+        rows = used - np.array([1, 0, 0])
+        return rows[np.argsort(rows[:, 0])]
+
+    def close(self) -> None:
+        """Free unicorn's instance; the record stays readable."""
+        if self.uc:
+            library.close(self.uc)
+            self.uc = 0
+
+    # --- looks from outside, without effect on the guest
+
+    def peek(self, va: int, size: int) -> bytes:
+        """Bytes at ``va`` as a supervisor read would see them; as many as can be reached."""
+        return self._look(va, size, READ)
+
+    def code_at(self, va: int, size: int) -> bytes:
+        """Bytes at ``va`` as an instruction fetch in the present mode would see them; as many as can be reached."""
+        return self._look(va, size, FETCH)
+
+    def poke(self, va: int, data: bytes) -> None:
+        """Store bytes at ``va`` as a supervisor write would; BoardError where it cannot be done."""
+        for i, byte in enumerate(data):
+            host = int(view_address(self.array, (va + i) & 0xFFFFFFFF, WRITE))
+            if host == 0:
+                raise BoardError(f"virtual address {va + i:#010x} cannot be written")
+            c.c_uint8.from_address(host).value = byte
+        self.state["in_code_write"] = 2
+
+    def _look(self, va: int, size: int, kind: int) -> bytes:
+        found = bytearray()
+        for i in range(size):
+            host = int(view_address(self.array, (va + i) & 0xFFFFFFFF, kind))
+            if host == 0:
+                break
+            found.append(c.c_uint8.from_address(host).value)
+        return bytes(found)
+
+    def flush(self) -> None:
+        """Forget what was derived from translations: a register that decides them was written from outside."""
+        flush(self.array)
+
+    # --- whole state
+
+    def save(self) -> tuple[bytes, bytes, bytes]:
+        """(record, unicorn's CPU context, misses by PC)."""
+        return self.array.tobytes(), library.context_save(self.uc), self._miss_pc.tobytes()
+
+    def save_sram(self) -> tuple[bytes, bytes]:
+        """Both core SRAM blocks."""
+        return self._sram[0][0].tobytes(), self._sram[1][0].tobytes()
+
+    def load(self, record: bytes, context: bytes, miss_pc: bytes, sram: tuple[bytes, bytes]) -> None:
+        """Undo to what :meth:`save` returned on this core; caches of translations start empty."""
+        self.array[:] = np.frombuffer(record, STATE_DTYPE)
+        self._miss_pc[:] = np.frombuffer(miss_pc, np.int64).reshape(-1, 3)
+        for (data, _pages), saved in zip(self._sram, sram, strict=True):
+            data[:] = np.frombuffer(saved, np.uint8)
+        library.context_restore(self.uc, context)
+        self.state["armed_count"] = 0
+        self.state["in_code_write"] = 2

@@ -1,0 +1,209 @@
+"""Exception processing: the frame, the vector, RTE, and which of it counts as a TLB refill.
+
+Sheet 3.1 to 3.6. unicorn delivers nothing by itself; both engines come here.
+"""
+
+from emu.cpu.blocks import unwind
+from emu.cpu.memory import halt, read32, write32
+from emu.cpu.processor import (
+    A7,
+    SR_I,
+    SR_M,
+    SR_S,
+    SR_T,
+    get_register,
+    get_sr,
+    set_pc,
+    set_register,
+    set_sr,
+)
+from emu.cpu.raw import load64, store64
+from emu.cpu.state import ATTENTION_IRQ, HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
+from emu.jit import njit
+from emu.mmu.attributes import fault, permits, resolve
+from emu.mmu.registers import (
+    FS_FETCH_MISS_EXTENSION,
+    FS_FETCH_ERROR,
+    FS_FETCH_MISS,
+    FS_READ_ERROR,
+    FS_READ_MISS,
+    FS_WRITE_ERROR,
+    FS_WRITE_MISS,
+    VECTOR_ACCESS_ERROR,
+    VECTOR_FORMAT_ERROR,
+)
+from emu.mmu.state import FETCH, READ, WRITE
+
+__all__ = ["access_error", "deliver", "deliver_interrupt", "refuse", "return_from_exception"]
+
+
+
+@njit
+def is_miss(fs: int) -> bool:
+    """FS codes that mean a TLB miss and not a violation (sheet 3.3)."""
+    return fs == FS_FETCH_MISS or fs == FS_FETCH_MISS_EXTENSION or fs == FS_WRITE_MISS or fs == FS_READ_MISS
+
+
+@njit
+def region_of(s: State, va: int) -> int:
+    """Number of the named region that holds ``va``; the first match wins, the last one is 'other'."""
+    for i in range(s.n_regions):
+        if s.regions[i].start <= va < s.regions[i].end:
+            return i
+    return MAX_REGIONS - 1
+
+
+@njit
+def count_pc(s: State, pc: int, side: int) -> None:
+    """Misses by PC: an open-addressed table of (pc + 1, itlb, dtlb); when it is full the last slot takes the rest."""
+    index = ((pc >> 1) * 0x9E3779B1) & (MISS_PCS - 1)
+    for _ in range(64):
+        slot = s.miss_pc + 24 * index
+        key = load64(slot)
+        if key == 0 or key == pc + 1:
+            store64(slot, pc + 1)
+            store64(slot + 8 + 8 * side, load64(slot + 8 + 8 * side) + 1)
+            return
+        index = (index + 1) & (MISS_PCS - 1)
+    s.miss_pc_lost += 1
+
+
+@njit
+def count_miss(s: State, va: int, kind: int, supervisor: int, pc: int) -> None:
+    """One TLB miss, by TLB, privilege, region of the address and PC."""
+    side = 0 if kind == FETCH else 1
+    s.misses[side, supervisor] += 1
+    if s.refill_depth > 0:
+        s.nested += 1
+    region = region_of(s, va)
+    if side == 0:
+        s.regions[region].itlb += 1
+    else:
+        s.regions[region].dtlb += 1
+    count_pc(s, pc, side)
+
+
+@njit
+def enter_refill(s: State, frame: int) -> None:
+    """A miss exception was taken; its frame says when it is over."""
+    depth = s.refill_depth
+    if depth == 0:
+        s.refill_start = s.cycles
+    if depth < 16:
+        s.refill_sp[depth] = frame
+        s.refill_depth = depth + 1
+
+
+@njit
+def leave_refill(s: State, frame: int) -> None:
+    """RTE popped ``frame``: every refill at or below it on the stack has ended (a handler may drop frames)."""
+    depth = s.refill_depth
+    while depth > 0 and s.refill_sp[depth - 1] <= frame:
+        depth -= 1
+    if depth == 0 and s.refill_depth > 0:
+        s.refill_cycles += s.cycles - s.refill_start
+    s.refill_depth = depth
+
+
+@njit
+def double_fault(s: State, vector: int, address: int) -> None:
+    """A fault while an exception was processed halts the core (548xRM 3-39)."""
+    halt(s, HALT_DOUBLE_FAULT, address, vector)
+
+
+@njit
+def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> bool:
+    """Stack the frame and fetch the handler's address (sheet 3.1, 3.2); False when the core halts."""
+    set_sr(s, new_sr)
+    sp = get_register(s, A7)
+    frame = (sp & 0xFFFFFFFC) - 8
+    frame &= 0xFFFFFFFF
+    head = (4 + (sp & 3)) << 28 | (fs >> 2) << 26 | vector << 18 | (fs & 3) << 16 | old_sr
+    if not write32(s, frame + 4, pc) or not write32(s, frame, head):
+        double_fault(s, vector, frame)
+        return False
+    set_register(s, A7, frame)
+    ok, handler = read32(s, (s.mmu.vbr + 4 * vector) & 0xFFFFFFFF)
+    if not ok or handler & 1:  # an odd handler address is an address error inside exception processing
+        double_fault(s, vector, s.mmu.vbr + 4 * vector)
+        return False
+    if handler == 0:  # the hardware would run the initial SSP as code; nobody means that
+        halt(s, HALT_NO_HANDLER, pc, vector << 4 | fs)
+        set_pc(s, pc)
+        return False
+    s.exceptions[vector] += 1
+    s.taken += 1
+    if vector == VECTOR_ACCESS_ERROR and is_miss(fs):
+        enter_refill(s, frame)
+    s.cycles += s.cost_exception
+    set_pc(s, handler)
+    s.trace_pending = 0
+    if s.attention & ATTENTION_IRQ:
+        s.irq_hold = 1
+    return True
+
+
+@njit
+def deliver(s: State, vector: int, fs: int, pc: int) -> bool:
+    """Take exception ``vector`` with fault status ``fs`` and stacked ``pc``; False when the core halts."""
+    sr = get_sr(s)
+    return enter(s, vector, fs, pc, (sr | SR_S) & ~SR_T & 0xFFFF, sr)
+
+
+@njit
+def deliver_interrupt(s: State, level: int, vector: int, pc: int) -> bool:
+    """Take an interrupt: as :func:`deliver`, and M is cleared and the mask raised to ``level`` (sheet 3.1)."""
+    sr = get_sr(s)
+    return enter(s, vector, 0, pc, ((sr | SR_S) & ~(SR_T | SR_M | SR_I) & 0xFFFF) | level << 8, sr)
+
+
+@njit
+def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool:
+    """The access at ``pc`` to ``va`` cannot be done: MMU registers, counters, frame (sheet 1.13, 3.5)."""
+    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
+    if source >= 0 and permits(perms, kind):
+        # Translated, but nothing answers on the bus (sheet 7 item 29).
+        s.bus_errors += 1
+        fs = FS_FETCH_ERROR if kind == FETCH else (FS_WRITE_ERROR if kind == WRITE else FS_READ_ERROR)
+        s.bus_error_va = va
+        s.bus_error_pa = pa
+        return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
+    fs = fault(s.mmu, va, kind, supervisor)
+    if fs == FS_FETCH_MISS and (va ^ pc) & 0xFFFFFC00:  # the op word's page was there, a later word's is not
+        fs = FS_FETCH_MISS_EXTENSION
+    if is_miss(fs):
+        count_miss(s, va, kind, supervisor, pc)
+    else:
+        s.violations += 1
+    return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
+
+
+@njit
+def refuse(s: State, vector: int, pc: int) -> bool:
+    """An exception that a faulting instruction causes: it does not retire, the frame points at it (sheet 3.4)."""
+    unwind(s, pc)
+    return deliver(s, vector, 0, pc)
+
+
+@njit
+def return_from_exception(s: State, pc: int) -> bool:
+    """RTE at ``pc`` (548xRM 3-41): load SR and PC, or take the exception that RTE itself causes."""
+    sp = get_register(s, A7)
+    ok, head = read32(s, sp)
+    if not ok:
+        unwind(s, pc)
+        return access_error(s, sp, READ, 1, pc)
+    form = head >> 28
+    if form < 4 or form > 7:
+        return refuse(s, VECTOR_FORMAT_ERROR, pc)
+    second = (sp + 4) & 0xFFFFFFFF
+    ok, target = read32(s, second)
+    if not ok:
+        unwind(s, pc)
+        return access_error(s, second, READ, 1, pc)
+    set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
+    leave_refill(s, sp)
+    sr = head & 0xFFFF
+    set_sr(s, sr)
+    set_pc(s, target)
+    return True

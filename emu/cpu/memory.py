@@ -1,0 +1,191 @@
+"""Guest memory as the engine itself reaches it: where a PA lives, and accesses that go through the MMU model.
+
+Exception frames, vector fetches and RTE are accesses like any other (sheet 1.15): they are resolved, they may fault,
+and their hits count for replacement.
+"""
+
+from emu.cpu.raw import (
+    call_ctl,
+    call_flush_page,
+    call_pointer,
+    load8,
+    load16be,
+    load32be,
+    load64,
+    store32,
+    store32be,
+    store64,
+)
+from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_CODE, State
+from emu.jit import njit
+from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
+from emu.mmu.plru import touch
+from emu.mmu.state import DTLB, FETCH
+
+__all__ = [
+    "charge_bus",
+    "disarm",
+    "fetch16",
+    "find_bank",
+    "flush_all",
+    "flush_page",
+    "halt",
+    "place",
+    "read32",
+    "slot_of",
+    "write32",
+]
+
+# Windows in unicorn's private address space; RAM and apertures are placed below them.
+UC_LIMIT = 0xF0000000
+UC_SCRATCH = 0xF0000000  # public engine: a few instructions of ours
+UC_SRAM = 0xF1000000
+UC_MBAR = 0xF2000000
+UC_WINDOW = 0xF3000000
+UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
+MBAR_SIZE = 0x40000
+CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
+
+
+@njit
+def halt(s: State, reason: int, address: int, value: int) -> None:
+    """The machine cannot go on; the first reason is the one that is reported."""
+    if s.halted == HALT_NONE:
+        s.halted = reason
+        s.halt_address = address
+        s.halt_value = value
+
+
+@njit
+def find_bank(s: State, pa: int) -> int:
+    """Index of the bank of memory that holds ``pa``, or -1."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        if bank.base <= pa < bank.end:
+            return i
+    return -1
+
+
+@njit
+def mbar_base(s: State) -> int:
+    """PA of the peripheral window: the MBAR register once written, the board's reset address before (sheet 2.4)."""
+    if s.mbar_set:
+        return int(s.mmu.mbar & 0xFFFC0000)
+    return int(s.mbar_default)
+
+
+@njit
+def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
+    """Where ``pa`` lives: (unicorn address, host address or 0, address of its page flags or 0); -1 if nowhere."""
+    if source == WINDOW:
+        return UC_WINDOW + (pa & 0xFFFF), 0, 0
+    if source == RAMBAR0 or source == RAMBAR1:
+        sram = s.sram[source - RAMBAR0]
+        offset = pa & 0xFFF
+        return sram.uc + offset, sram.host + offset, sram.pages
+    base = mbar_base(s)
+    if base <= pa < base + MBAR_SIZE:
+        return UC_MBAR + pa - base, 0, 0
+    i = find_bank(s, pa)
+    if i < 0:
+        return -1, 0, 0
+    bank = s.banks[i]
+    offset = pa - bank.base
+    return bank.uc + offset, bank.host + offset, bank.pages + (offset >> 12)
+
+
+@njit
+def slot_of(s: State, va: int, user: int) -> int:
+    """Address of the softmmu entry for ``va``. The table moves at every full flush, so it is looked up each time."""
+    fast = s.fast + 16 * user
+    return load64(fast + 8) + (((va & 0xFFFFF000) >> 6) & load64(fast))
+
+
+@njit
+def clear_slot(slot: int) -> None:
+    """Invalidate one softmmu entry in place, so that unicorn does not keep a copy in its victim table."""
+    store64(slot, -1)
+    store32(slot + 8, -1)
+
+
+@njit
+def disarm(s: State) -> None:
+    """Take the armed pages out of the softmmu: the next access to them is seen by the model again."""
+    if s.armed_count:
+        if s.native:
+            for i in range(s.armed_count):
+                clear_slot(s.armed_slot[i])
+        else:
+            call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+        s.armed_count = 0
+    s.armed_entry = -1
+
+
+@njit
+def flush_all(s: State) -> None:
+    """Empty the softmmu and forget everything derived from translations."""
+    disarm(s)
+    s.image_epoch += 1
+    s.code_page = -1
+    if s.native:
+        call_pointer(s.fn[F_FLUSH], (s.cpu,))
+    else:
+        call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+
+
+@njit
+def flush_page(s: State, va: int) -> None:
+    """Drop one 4-KB page of the softmmu."""
+    if s.native:
+        call_flush_page(s.fn[F_FLUSH_PAGE], (s.cpu, va & 0xFFFFF000))
+    else:
+        call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+
+
+@njit
+def reach(s: State, va: int, kind: int) -> int:
+    """Host address of a supervisor data access by the exception mechanism, with its recency; -1 when it faults."""
+    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, 1)
+    if source < 0 or not permits(perms, kind):
+        return -1
+    _uc, host, pages = place(s, source, pa)
+    if host == 0:
+        return -1
+    if source == TLB:
+        if entry != s.armed_entry:
+            disarm(s)
+        touch(s.mmu, DTLB, entry)
+    if kind != 0 and load8(pages) & PAGE_CODE:
+        s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
+    return host
+
+
+@njit
+def read32(s: State, va: int) -> tuple[int, int]:
+    """Supervisor longword read: (1, value), or (0, 0) when it faults."""
+    host = reach(s, va, 0)
+    if host < 0:
+        return 0, 0
+    return 1, load32be(host)
+
+
+@njit
+def write32(s: State, va: int, value: int) -> int:
+    """Supervisor longword write: 1, or 0 when it faults."""
+    host = reach(s, va, 1)
+    if host < 0:
+        return 0
+    store32be(host, value)
+    return 1
+
+
+@njit
+def fetch16(s: State, va: int, supervisor: int) -> int:
+    """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
+    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
+    if source < 0 or not permits(perms, FETCH):
+        return -1
+    _uc, host, _pages = place(s, source, pa)
+    if host == 0:
+        return -1
+    return load16be(host)

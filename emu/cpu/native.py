@@ -1,0 +1,134 @@
+"""The native way into unicorn: its structures by address, found and checked at start-up, never guessed.
+
+The x86-64 wheel of unicorn 2.1.4 exports its internal functions. The offsets below were measured on it
+(``unicorn-notes.md`` 2). Every one of them is verified on the running library before it is used: marker values are
+written through the API and must appear where the offsets say, and every cross-pointer must agree. If anything differs
+the public engine serves instead.
+"""
+
+import ctypes as c
+import os
+import secrets
+import struct
+from dataclasses import dataclass
+
+from emu.cpu import library
+from emu.cpu.processor import ENV_CACR, ENV_OPCODES, ENV_PC, ENV_SR
+
+__all__ = ["NativeLayout", "NotNative", "locate"]
+
+UC_CPU = 0x1B8
+CPU_ENV_PTR, CPU_OPAQUE, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x81A8, 0x81B0, 0x8770
+CLASS_TLB_FILL = 0x48
+FAST_BYTES = 16  # CPUTLBDescFast: mask, table
+OP_ILLEGAL = 0x4AFC
+
+
+class NotNative(Exception):
+    """Why the native engine cannot be used with this unicorn."""
+
+
+@dataclass(frozen=True)
+class NativeLayout:
+    """Addresses inside one unicorn instance."""
+
+    cpu: int
+    env: int
+    fast: int
+    tlb_fill_slot: int
+    opcode_table: int
+
+
+class Reader:
+    """Reads of this process's memory that fail instead of crashing when an address is wrong."""
+
+    def __init__(self) -> None:
+        self._memory = os.open("/proc/self/mem", os.O_RDONLY)
+
+    def close(self) -> None:
+        os.close(self._memory)
+
+    def bytes(self, address: int, size: int) -> bytes:
+        try:
+            data = os.pread(self._memory, size, address)
+        except (OSError, OverflowError) as error:
+            raise NotNative(f"address {address:#x} is not readable") from error
+        if len(data) != size:
+            raise NotNative(f"address {address:#x} is not readable")
+        return data
+
+    def pointer(self, address: int) -> int:
+        value: int = struct.unpack("<Q", self.bytes(address, 8))[0]
+        return value
+
+    def word(self, address: int) -> int:
+        value: int = struct.unpack("<I", self.bytes(address, 4))[0]
+        return value
+
+
+def require(condition: bool, what: str) -> None:
+    """Fail the self-check with the fact that did not hold."""
+    if not condition:
+        raise NotNative(what)
+
+
+def find_fast_table(read: Reader, env: int) -> int:
+    """Address of CPUTLBDescFast[2], which ends just below env: two masks of (entries - 1) << 6 beside two tables."""
+    for offset in range(2 * FAST_BYTES, 0x100, 8):
+        address = env - offset
+        masks = [read.pointer(address + i * FAST_BYTES) for i in range(2)]
+        tables = [read.pointer(address + i * FAST_BYTES + 8) for i in range(2)]
+        if all(m and m & 0x3F == 0 and (m >> 6) & ((m >> 6) + 1) == 0 and m < 1 << 24 for m in masks):
+            require(all(len(read.bytes(t, 64)) == 64 for t in tables), "softmmu tables are not where expected")
+            return address
+    raise NotNative("the softmmu tables were not found below env")
+
+
+def locate(uc: int) -> NativeLayout:
+    """Verify the layout of the unicorn instance at ``uc``; raises :class:`NotNative` with the fact that failed."""
+    for name in library.INTERNAL_FUNCTIONS:
+        require(library.has(name), f"libunicorn does not export {name}")
+    require(library.version()[:2] == (2, 1), f"unicorn {library.version()} is not 2.1")
+    try:
+        read = Reader()
+    except OSError as error:
+        raise NotNative("/proc/self/mem cannot be read") from error
+    try:
+        return _verify(uc, read)
+    finally:
+        read.close()
+
+
+def _verify(uc: int, read: Reader) -> NativeLayout:
+    cpu = read.pointer(uc + UC_CPU)
+    env = read.pointer(cpu + CPU_ENV_PTR)
+    require(env == cpu + CPU_ENV, "env is not where CPUState points")
+    require(read.pointer(cpu + CPU_UC) == uc, "CPUState.uc does not point back")
+    class_ = read.pointer(cpu + CPU_CLASS)
+    fill = library.address("unicorn_fill_tlb_m68k")
+    require(read.pointer(class_ + CLASS_TLB_FILL) == fill, "CPUClass.tlb_fill is not unicorn_fill_tlb_m68k")
+    require(read.pointer(cpu + CPU_OPAQUE) == 0, "CPUState.opaque is in use")
+
+
+    markers = [secrets.randbits(32) for _ in range(17)]
+    ids = [*range(library.REG_D0, library.REG_D0 + 8), *range(library.REG_A0, library.REG_A0 + 8), library.REG_PC]
+    saved = [library.reg_read(uc, i) for i in ids]
+    for register, marker in zip(ids, markers, strict=True):
+        library.reg_write(uc, register, marker)
+    require(read.bytes(env, 64) == struct.pack("<16I", *markers[:16]), "D0-A7 are not at the start of env")
+    require(read.word(env + ENV_PC) == markers[16], "PC is not in env where expected")
+    for register, value in zip(ids, saved, strict=True):
+        library.reg_write(uc, register, value)
+
+    get_sr = c.CFUNCTYPE(c.c_uint32, c.c_void_p)(library.address("cpu_m68k_get_sr_m68k"))
+    for sr in (0x2715, 0x000A, 0x2700):
+        library.reg_write(uc, library.REG_SR, sr)
+        require(get_sr(env) & 0xFFFF == sr, "SR read back differs from SR written")
+        require(read.word(env + ENV_SR) & 0xFF00 == sr & 0xFF00, "the system byte of SR is not in env where expected")
+    require(read.word(env + ENV_CACR) == 0, "CACR is not 0 after reset")
+
+    table = env + ENV_OPCODES
+    slot = [read.pointer(table + 8 * op) for op in (OP_ILLEGAL, 0x4E73, 0x4E40, 0x4E4F, 0x7000, 0x7E55, 0x4E7B, 0x4E75)]
+    require(slot[2] == slot[3] and slot[4] == slot[5], "the opcode table is not where expected")
+    require(len({slot[0], slot[1], slot[2], slot[4], slot[6], slot[7]}) == 6, "the opcode table is not as expected")
+    return NativeLayout(cpu, env, find_fast_table(read, env), class_ + CLASS_TLB_FILL, table)

@@ -1,0 +1,106 @@
+"""Source operands of intercepted instructions: the effective address computed and read through the MMU model.
+
+Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
+"""
+
+from emu.cpu.memory import disarm, fetch16, place
+from emu.cpu.processor import get_register, in_supervisor
+from emu.cpu.raw import load8
+from emu.cpu.state import State
+from emu.jit import njit
+from emu.mmu.attributes import MISS, TLB, permits, resolve
+from emu.mmu.plru import touch
+from emu.mmu.state import DTLB, READ
+
+__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "read_source"]
+
+OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2
+
+
+@njit
+def sign16(value: int) -> int:
+    """Sign-extended word."""
+    return (value & 0xFFFF ^ 0x8000) - 0x8000
+
+
+@njit
+def word(s: State, pc: int) -> int:
+    """Instruction word; its page has been fetched before the instruction was intercepted."""
+    value = fetch16(s, pc & 0xFFFFFFFF, in_supervisor(s))
+    return value if value >= 0 else 0
+
+
+@njit
+def index_term(s: State, extension: int) -> int:
+    """Xi * scale + d8 of a brief extension word."""
+    scale = 1 << (extension >> 9 & 3)
+    d8 = (extension & 0xFF ^ 0x80) - 0x80
+    return get_register(s, extension >> 12 & 15) * scale + d8
+
+
+@njit
+def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
+    """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA). Recency as the parts hit."""
+    user = 1 - in_supervisor(s)
+    value = 0
+    last_page = -1
+    for i in range(size):
+        at = (va + i) & 0xFFFFFFFF
+        source, entry, pa, perms, _cm, _bits = resolve(s.mmu, at, READ, 1 - user)
+        if source == MISS or not permits(perms, READ):
+            return OPERAND_FAULT, at
+        _where, host, _pages = place(s, source, pa)
+        if host == 0:
+            return OPERAND_FAULT, at
+        if source == TLB and at >> 10 != last_page:
+            if entry != s.armed_entry:
+                disarm(s)
+            touch(s.mmu, DTLB, entry)
+            last_page = at >> 10
+        value = value << 8 | load8(host)
+    return OPERAND_OK, value
+
+
+@njit
+def read_source(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int, int]:
+    """Operand of ``size`` bytes with the 6-bit EA ``mode`` whose extension words start at ``pc``.
+
+    Returns (OPERAND_*, value or faulting VA, An to update or -1, its new value). Nothing is written, so that an
+    instruction that faults leaves all registers as they were (sheet 3.5).
+    """
+    kind, r = mode >> 3, mode & 7
+    if kind == 0:
+        return OPERAND_OK, get_register(s, r) & ((1 << 8 * size) - 1), -1, 0
+    if kind == 1:
+        return OPERAND_OK, get_register(s, 8 + r) & ((1 << 8 * size) - 1), -1, 0
+    base = get_register(s, 8 + r)
+    update = -1
+    new = 0
+    if kind == 2:
+        va = base
+    elif kind == 3:
+        va = base
+        update, new = 8 + r, base + size
+    elif kind == 4:
+        va = base - size
+        update, new = 8 + r, va
+    elif kind == 5:
+        va = base + sign16(word(s, pc))
+    elif kind == 6:
+        va = base + index_term(s, word(s, pc))
+    elif r == 0:
+        va = sign16(word(s, pc))
+    elif r == 1:
+        va = word(s, pc) << 16 | word(s, pc + 2)
+    elif r == 2:
+        va = pc + sign16(word(s, pc))
+    elif r == 3:
+        va = pc + index_term(s, word(s, pc))
+    elif r == 4:
+        if size == 4:
+            return OPERAND_OK, word(s, pc) << 16 | word(s, pc + 2), -1, 0
+        return OPERAND_OK, word(s, pc), -1, 0
+    else:
+        return OPERAND_ILLEGAL, 0, -1, 0
+    outcome, value = read_bytes(s, va & 0xFFFFFFFF, size)
+    return outcome, value, update, new & 0xFFFFFFFF

@@ -1,0 +1,284 @@
+"""The loop around ``uc_emu_start``: compiled, without the GIL, left only when Python has something to decide.
+
+Each turn settles what is due at this instruction boundary, starts unicorn, and then does what the hooks could not do
+inside it.
+"""
+
+from typing import Any
+
+from emu.cpu.blocks import forget_blocks, measure, unwind
+from emu.cpu.boundary import boundary_event, interrupt_due
+from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
+from emu.cpu.memory import UC_UNMAPPED, flush_all, halt, place
+from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_pc, set_register, system_byte
+from emu.cpu.raw import call_ctl, call_start, load8, store8, store32
+from emu.cpu.state import (
+    ATTENTION_IRQ,
+    EVENT_CHARGE,
+    EVENT_CODE_WRITE,
+    EVENT_CUT,
+    EVENT_FAIL,
+    EVENT_FETCH_FAULT,
+    EVENT_HALT,
+    EVENT_IRQ,
+    EVENT_LIMIT,
+    EVENT_NONE,
+    EVENT_ODD,
+    EVENT_STOPPED,
+    EVENT_SWALLOW,
+    EVENT_TRACE,
+    F_CTL,
+    F_START,
+    HALT_ENGINE,
+    HALT_NONE,
+    NEVER,
+    STEP_NONE,
+    STEP_WAITING,
+    State,
+)
+from emu.jit import njit
+from emu.mmu.attributes import MISS, permits, resolve
+from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
+from emu.mmu.state import FETCH
+
+__all__ = ["flush", "run", "view_address"]
+
+CPU_CFLAGS_NEXT_TB = 24  # CPUState.cflags_next_tb of unicorn 2.1.4: instruction count of the next block
+CTL_TB_FLUSH = 10 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
+OP_RTS = 0x4E75
+
+
+@njit
+def enter_unicorn(s: State) -> None:
+    """Run until a hook stops the guest."""
+    s.event = EVENT_NONE
+    error = call_start(s.fn[F_START], (s.uc, get_pc(s), 0, 0, 0))
+    if error and s.event == EVENT_NONE:
+        halt(s, HALT_ENGINE, get_pc(s), error)
+
+
+@njit
+def step(s: State, count: int) -> None:
+    """Run the next ``count`` instructions, or fewer if a branch or an exception comes first."""
+    s.step = STEP_WAITING
+    s.step_taken = s.taken
+    s.single = 1 if count == 1 else 0
+    store32(s.cpu + CPU_CFLAGS_NEXT_TB, count)
+    enter_unicorn(s)
+    store32(s.cpu + CPU_CFLAGS_NEXT_TB, -1)
+    s.step = STEP_NONE
+    s.single = 0
+
+
+@njit
+def step_one(s: State) -> None:
+    """One instruction; a trace exception after it if SR[T] was set before it (sheet 3.6)."""
+    traced = system_byte(s) & SR_T
+    taken = s.taken
+    step(s, 1)
+    if traced and s.taken == taken and not s.stopped:
+        s.trace_pending = 1
+
+
+@njit
+def forget_code(s: State) -> None:
+    """Code was written: drop translated blocks, what was learned about them, and every softmmu entry."""
+    call_ctl(s.fn[F_CTL], (s.uc, CTL_TB_FLUSH))
+    forget_blocks(s)
+    flush_all(s)
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        for page in range((bank.end - bank.base) >> 12):
+            at = bank.pages + page
+            flags = load8(at)
+            if flags:
+                store8(at, 0)
+    for i in range(2):
+        store8(s.sram[i].pages, 0)
+    s.in_code_write = 0
+    s.block_size = 0
+
+
+@njit
+def write_code(s: State) -> None:
+    """The next instruction stores to a page that has translated blocks: let it, alone, then forget them."""
+    s.in_code_write = 1
+    step_one(s)
+    event = s.event
+    forget_code(s)
+    s.event = event
+
+
+@njit
+def swallow_store(s: State) -> None:
+    """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
+    pc = get_pc(s)
+    s.swallow_va = pc
+    s.swallow_host = s.block_host + (pc - s.block_pc)
+    s.swallow_where = uc_address(s, s.swallow_host)
+    step_one(s)
+    s.swallow = 0
+    flush_all(s)
+
+
+@njit
+def uc_address(s: State, host: int) -> int:
+    """Where unicorn has the byte at ``host``."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        if bank.host <= host < bank.host + bank.end - bank.base:
+            return int(bank.uc + host - bank.host)
+    return UC_UNMAPPED
+
+
+@njit
+def last_instruction(s: State) -> int:
+    """PC of the last instruction of the block that ran before: the one that jumped."""
+    at = 0
+    last = 0
+    while at < s.block_size:
+        last = at
+        _count, _cycles, at = measure(s, at, s.block_size, 1)
+    return int(s.block_pc + last)
+
+
+@njit
+def address_error(s: State) -> None:
+    """Control went to an odd address (sheet 3.6): the jump has not retired; RTS leaves its return address stacked."""
+    pc = get_pc(s)
+    if s.block_size:
+        jump = last_instruction(s)
+        op = word_of(s, jump)
+        unwind(s, jump)
+        if op == OP_RTS:
+            set_register(s, 15, get_register(s, 15) - 4)
+        pc = jump
+    deliver(s, VECTOR_ADDRESS_ERROR, 0, pc)
+
+
+@njit
+def word_of(s: State, pc: int) -> int:
+    """Op word at ``pc`` in the block that ran last."""
+    offset = pc - s.block_pc
+    return load8(s.block_host + offset) << 8 | load8(s.block_host + offset + 1)
+
+
+@njit
+def fire_timer(s: State) -> None:
+    """The scheduled interrupt request becomes pending."""
+    if s.timer_level > s.irq_level:
+        s.irq_level = s.timer_level
+        s.irq_vector = s.timer_vector
+    s.timer_cycle = NEVER
+    s.cycle_limit = s.cycle_budget
+    s.attention |= ATTENTION_IRQ
+
+
+@njit
+def take_interrupt(s: State) -> None:
+    """Deliver the pending interrupt; requests are edges here, so the acknowledge clears it."""
+    level, vector = s.irq_level, s.irq_vector
+    s.irq_level = 0
+    s.stopped = 0
+    s.attention &= ~ATTENTION_IRQ
+    s.block_size = 0
+    deliver_interrupt(s, level, vector, get_pc(s))
+
+
+@njit
+def settle(s: State) -> int:
+    """Do what is due at this boundary; an event that ends the run, or EVENT_NONE."""
+    while True:
+        if s.halted != HALT_NONE:
+            return EVENT_FAIL
+        if s.in_code_write:
+            forget_code(s)
+        if s.stopped and not interrupt_due(s):
+            if s.timer_cycle >= NEVER:
+                return EVENT_STOPPED
+            if s.timer_cycle > s.cycle_budget:
+                s.cycles = max(s.cycles, s.cycle_budget)
+                return EVENT_LIMIT
+            s.cycles = max(s.cycles, s.timer_cycle)
+            fire_timer(s)
+            if not interrupt_due(s):
+                return EVENT_STOPPED
+        due = boundary_event(s, get_pc(s))
+        if due == EVENT_LIMIT and s.cycles >= s.timer_cycle:
+            fire_timer(s)
+        elif due == EVENT_IRQ:
+            take_interrupt(s)
+        elif due == EVENT_TRACE:
+            s.trace_pending = 0
+            deliver(s, VECTOR_TRACE, 0, get_pc(s))
+        else:
+            return due
+
+
+@njit
+def cut_block(s: State) -> None:
+    """Run the instructions that may still run before the boundary inside this block."""
+    if s.irq_hold or s.cut <= 1 or system_byte(s) & SR_T:
+        s.irq_hold = 0
+        step_one(s)
+    else:
+        step(s, s.cut)
+
+
+@njit
+def handle(s: State) -> int:
+    """Do what the hooks asked for; an event that ends the run, or EVENT_NONE."""
+    while True:
+        if s.event == EVENT_CUT:
+            cut_block(s)
+        elif s.event == EVENT_CHARGE:
+            step_one(s)
+        elif s.event == EVENT_CODE_WRITE:
+            write_code(s)
+        elif s.event == EVENT_SWALLOW:
+            swallow_store(s)
+        else:
+            break
+    if s.event == EVENT_FETCH_FAULT:
+        access_error(s, s.fault_va, FETCH, in_supervisor(s), get_pc(s))
+    elif s.event == EVENT_ODD:
+        address_error(s)
+    elif s.event >= EVENT_HALT:
+        return int(s.event)
+    return EVENT_NONE
+
+
+@njit
+def run(states: Any) -> int:
+    """Run the machine ``states[0]`` (array of shape (1,)) until something ends the run; the EVENT_* that did."""
+    s = states[0]
+    while True:
+        event = settle(s)
+        if event != EVENT_NONE:
+            return event
+        if s.reference:
+            step_one(s)
+        else:
+            enter_unicorn(s)
+        event = handle(s)
+        s.stop_skip = -1
+        if event != EVENT_NONE:
+            return event
+
+
+@njit
+def view_address(states: Any, va: int, kind: int) -> int:
+    """Host address of ``va`` for a look from outside, or 0: data as the supervisor sees it, code in the present mode."""
+    s = states[0]
+    supervisor = in_supervisor(s) if kind == FETCH else 1
+    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
+    if source == MISS or not permits(perms, kind):
+        return 0
+    _where, host, _pages = place(s, source, pa)
+    return host
+
+
+@njit
+def flush(states: Any) -> None:
+    """Empty the softmmu, from Python."""
+    flush_all(states[0])

@@ -1,0 +1,249 @@
+"""The one block of memory that Python, the compiled hooks and the run loop share.
+
+A machine is one numpy record. unicorn hands its address to every hook, so no hook needs a global, machines do not see
+each other, and a snapshot of the machine is a copy of this record plus RAM. All counts are int64, all addresses too.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from emu.mmu.state import MMU_DTYPE
+
+__all__ = ["BANK_DTYPE", "MEMO_DTYPE", "REGION_DTYPE", "STATE_DTYPE", "State"]
+
+State = Any  # a numba record of STATE_DTYPE; numba has no types for mypy
+
+MAX_BANKS = 16
+MAX_REGIONS = 64
+MAX_STOPS = 64
+MAX_OPERATIONS = 64
+MAX_ARMED = 8
+IMAGES = 512
+MEMO = 8192
+VECTORS = 256
+MAILBOX_ARGS = 16
+SRAM_SIZE = 4096
+MISS_PCS = 4096  # slots of the table of misses by PC
+
+# What unicorn calls an address space is private here: guest PAs are placed in it bank by bank, because it has only
+# 32 bits and needs room for windows that no guest address has.
+BANK_DTYPE = np.dtype(
+    [
+        ("base", "i8"),  # guest PA of the first byte
+        ("end", "i8"),  # guest PA after the last byte
+        ("host", "i8"),  # address of the bytes in this process
+        ("uc", "i8"),  # where unicorn has them
+        ("shadow", "i8"),  # public engine: where unicorn has the copy that instructions are fetched from
+        ("shadow_host", "i8"),
+        ("pages", "i8"),  # address of one byte of PAGE_* flags per 4-KB page
+    ]
+)
+PAGE_CODE = 1  # translated blocks of this page may exist
+PAGE_WRITE = 2  # some softmmu entry may allow stores to it
+PAGE_PATCHED = 4  # public engine: the shadow copy of this page is in use
+
+REGION_DTYPE = np.dtype(
+    [("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")]
+)
+
+# One translated block, found by the host address of its first byte.
+MEMO_DTYPE = np.dtype([("key", "i8"), ("size", "i8"), ("instructions", "i8"), ("cycles", "i8")])
+
+FUNCTIONS = (
+    "uc_emu_start",
+    "uc_emu_stop",
+    "uc_reg_read",
+    "uc_reg_write",
+    "uc_ctl",
+    "tlb_flush_page_m68k",
+    "tlb_flush_m68k",
+    "tlb_set_page_m68k",
+    "cpu_restore_state_m68k",
+    "cpu_loop_exit_noexc_m68k",
+    "cpu_m68k_get_sr_m68k",
+    "cpu_m68k_set_sr_m68k",
+)
+(
+    F_START,
+    F_STOP,
+    F_REG_READ,
+    F_REG_WRITE,
+    F_CTL,
+    F_FLUSH_PAGE,
+    F_FLUSH,
+    F_SET_PAGE,
+    F_RESTORE,
+    F_LOOP_EXIT,
+    F_GET_SR,
+    F_SET_SR,
+) = range(len(FUNCTIONS))
+
+STATE_DTYPE = np.dtype(
+    [
+        ("mmu", MMU_DTYPE),
+        # --- unicorn, by address
+        ("uc", "i8"),
+        ("cpu", "i8"),
+        ("env", "i8"),
+        ("fast", "i8"),  # CPUTLBDescFast[2]: the softmmu tables of supervisor (0) and user (1)
+        ("fn", "i8", (len(FUNCTIONS),)),
+        ("scratch", "i8", (4,)),  # value cell for uc_reg_read/uc_reg_write
+        ("scratch_address", "i8"),
+        ("scratch_run", "i8"),  # instructions of ours run, not the guest's: nothing is counted or translated
+        ("native", "i8"),
+        ("reference", "i8"),
+        # --- guest physical memory
+        ("banks", BANK_DTYPE, (MAX_BANKS,)),
+        ("n_banks", "i8"),
+        ("sram", BANK_DTYPE, (2,)),  # core SRAM behind RAMBAR0/1
+        ("mbar_default", "i8"),
+        ("mbar_set", "i8"),
+        # --- softmmu residency of the one armed, unlocked DTLB entry (unicorn-notes 4)
+        ("armed_entry", "i8"),
+        ("armed_count", "i8"),
+        ("armed_slot", "i8", (MAX_ARMED,)),
+        ("image_epoch", "i8"),
+        ("image_key", "i8", (IMAGES,)),
+        ("image", "i8", (IMAGES, 5)),  # CPUTLBEntry (32 bytes), DTLB entry number
+        ("image_address", "i8"),
+        # --- the block being run
+        ("block_pc", "i8"),
+        ("block_size", "i8"),
+        ("block_host", "i8"),
+        ("code_page", "i8"),  # VA of the last fetch page (-1 none), the ITLB entry and the bytes behind it
+        ("code_host", "i8"),
+        ("code_mode", "i8"),
+        ("code_entry", "i8"),
+        ("code_touched", "i8"),
+        ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
+        ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
+        # --- counters
+        ("instructions", "i8"),
+        ("cycles", "i8"),
+        ("misses", "i8", (2, 2)),  # [itlb|dtlb][user|supervisor]
+        ("nested", "i8"),
+        ("violations", "i8"),
+        ("bus_errors", "i8"),
+        ("bus_error_va", "i8"),
+        ("bus_error_pa", "i8"),
+        ("exceptions", "i8", (VECTORS,)),
+        ("inhibited_reads", "i8"),
+        ("inhibited_writes", "i8"),
+        ("refill_cycles", "i8"),
+        ("refill_depth", "i8"),
+        ("refill_start", "i8"),
+        ("refill_sp", "i8", (16,)),
+        ("regions", REGION_DTYPE, (MAX_REGIONS,)),
+        ("n_regions", "i8"),
+        ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
+        ("miss_pc_lost", "i8"),  # misses whose PC found no slot
+        ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
+        # --- costs, in cycles (emu.timing.constants)
+        ("cost_exception", "i8"),
+        ("cost_mmu_register", "i8"),
+        ("cost_inhibited_read", "i8"),
+        ("cost_inhibited_write", "i8"),
+        # --- run control
+        ("instruction_limit", "i8"),
+        ("cycle_limit", "i8"),  # the nearer of the budget and the timer
+        ("cycle_budget", "i8"),
+        ("attention", "i8"),  # ATTENTION_* bits: the block hook takes its slow path
+        ("step", "i8"),  # STEP_*: what is being single-stepped
+        ("single", "i8"),  # the block that runs now has one instruction
+        ("step_taken", "i8"),
+        ("taken", "i8"),  # exceptions taken
+        ("cut", "i8"),  # EVENT_CUT: how many instructions may run
+        ("patch_pc", "i8"),  # public engine: VA of the temporary stop, -1 none
+        ("patch_bank", "i8"),
+        ("patch_offset", "i8"),
+        ("patch_word", "i8"),
+        ("stops", "i8", (MAX_STOPS,)),
+        ("n_stops", "i8"),
+        ("stop_skip", "i8"),  # the stop address that this run() started on
+        ("event", "i8"),  # EVENT_*: why unicorn was left
+        ("event_pc", "i8"),
+        ("event_vector", "i8"),
+        ("event_fs", "i8"),
+        ("swallow_va", "i8"),
+        ("swallow_where", "i8"),
+        ("swallow_host", "i8"),
+        ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
+        ("in_code_write", "i8"),
+        ("fault_va", "i8"),
+        ("fault_kind", "i8"),
+        ("probe", "i8"),
+        ("probe_va", "i8"),
+        ("probe_kind", "i8"),
+        ("probe_grant", "i8"),
+        ("cross_pc", "i8"),  # inhibited accounting of a page-crossing access
+        ("cross_start", "i8"),
+        ("cross_end", "i8"),
+        ("cross_kind", "i8"),
+        ("cross_block", "i8"),
+        ("halted", "i8"),  # HALT_* once the machine cannot go on
+        ("halt_address", "i8"),
+        ("halt_value", "i8"),
+        ("stopped", "i8"),  # STOP: waits for an interrupt
+        ("irq_level", "i8"),  # requests from devices: highest level, its vector
+        ("irq_vector", "i8"),
+        ("irq_hold", "i8"),  # the first instruction of a handler is not interruptible (548xRM 3-38)
+        ("irq_acknowledged", "i8"),
+        ("timer_cycle", "i8"),  # virtual time of the next scheduled interrupt, or NEVER
+        ("timer_level", "i8"),
+        ("timer_vector", "i8"),
+        # --- registers of the CPU that unicorn lacks or keeps wrong
+        ("shadow_sr", "i8"),
+        ("trace_pending", "i8"),
+        # --- devices
+        ("mailbox", "i8", (MAILBOX_ARGS,)),
+        ("call_number", "i8"),
+        ("call_pending", "i8"),  # 1: waiting for the host, 2: answered
+        ("call_status", "i8"),
+        ("operation_start", "i8", (MAX_OPERATIONS,)),
+        ("operations", "i8", (MAX_OPERATIONS, 3)),  # count, total cycles, worst cycles
+        ("console", "i8"),  # address of the transmit buffer
+        ("console_size", "i8"),
+        ("console_count", "i8"),
+        ("gpt_mode", "i8"),
+        ("gpt_count", "i8"),
+        ("unknown_io", "i8"),  # first address in the MBAR window that nothing models
+        ("unknown_io_count", "i8"),
+    ]
+)
+NEVER = 1 << 62
+
+ATTENTION_IRQ, ATTENTION_STOPS = 1, 2
+STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
+
+# Why unicorn was left. Up to EVENT_ODD the run loop deals with it; the others end the run.
+(
+    EVENT_NONE,
+    EVENT_LIMIT,  # also ends the run, when it is the budget's limit
+    EVENT_ADDRESS,  # the same
+    EVENT_STEP,
+    EVENT_IRQ,
+    EVENT_TRACE,
+    EVENT_CUT,
+    EVENT_CHARGE,
+    EVENT_CODE_WRITE,
+    EVENT_SWALLOW,
+    EVENT_FETCH_FAULT,
+    EVENT_ODD,
+    EVENT_HALT,
+    EVENT_STOPPED,
+    EVENT_RESET,
+    EVENT_HYPERCALL,
+    EVENT_CONSOLE,
+    EVENT_FAIL,
+) = range(18)
+
+(
+    HALT_NONE,
+    HALT_DOUBLE_FAULT,
+    HALT_UNDEFINED_REGISTER,
+    HALT_UNSUPPORTED,
+    HALT_ENGINE,
+    HALT_STRADDLE,
+    HALT_NO_HANDLER,
+) = range(7)

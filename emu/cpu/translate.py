@@ -1,0 +1,277 @@
+"""From a softmmu miss of unicorn to an answer of the MMU model.
+
+unicorn's softmmu is kept a subset of the model's TLBs, so that every access whose outcome or recency the model must
+see arrives here. Only the pages of one unlocked DTLB entry, the armed one, may be resident at a time: a hit on the most
+recently used entry is the only hit that leaves the replacement state as it is. Pages of locked entries and of sources in
+front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
+"""
+
+from emu.cpu.memory import clear_slot, disarm, flush_all, halt, place, slot_of
+from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store64
+from emu.cpu.state import (
+    F_SET_PAGE,
+    HALT_STRADDLE,
+    IMAGES,
+    MAX_ARMED,
+    PAGE_CODE,
+    PAGE_WRITE,
+    State,
+)
+from emu.jit import njit
+from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
+from emu.mmu.plru import touch
+from emu.mmu.registers import MMUDR_LK
+from emu.mmu.state import DTLB, FETCH, READ, WRITE
+
+__all__ = ["FILL_CHARGE", "FILL_CODE_WRITE", "FILL_FAULT", "FILL_OK", "fill_data", "fill_fetch", "grant_data"]
+
+FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE = 0, 1, 2, 3
+SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
+CM_INHIBITED = 2
+PAGE = 4096
+WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
+
+
+@njit
+def image_index(page: int, user: int) -> int:
+    """Slot of the image cache for a 4-KB page."""
+    return ((page >> 12) ^ (user << 8)) & (IMAGES - 1)
+
+
+@njit
+def image_key(s: State, page: int, user: int) -> int:
+    """What a valid image of this page is filed under; a new epoch invalidates all of them."""
+    return page | user | (s.image_epoch << 33)
+
+
+@njit
+def drop_images(s: State, va: int, bits: int) -> None:
+    """Forget the images of the page of ``1 << bits`` bytes at ``va``."""
+    if bits > 13:
+        for i in range(IMAGES):
+            if (s.image_key[i] & 0xFFFFFFFF) >> bits == va >> bits:
+                s.image_key[i] = -1
+        return
+    page = (va >> bits) << bits & 0xFFFFF000
+    end = page + (1 << bits)
+    while page < end:
+        s.image_key[image_index(page, 0)] = -1
+        s.image_key[image_index(page, 1)] = -1
+        page += PAGE
+
+
+@njit
+def arm(s: State, slot: int, entry: int) -> None:
+    """Note a resident page of the armed entry."""
+    if s.armed_count == MAX_ARMED:
+        clear_slot(s.armed_slot[0])
+        s.armed_count -= 1
+        s.armed_slot[0] = s.armed_slot[s.armed_count]
+    s.armed_slot[s.armed_count] = slot
+    s.armed_count += 1
+    s.armed_entry = entry
+
+
+@njit
+def swap_in(s: State, va: int, kind: int, user: int) -> bool:
+    """The fast way: put back the softmmu entry this page had when it was armed before (unicorn-notes 4)."""
+    page = va & 0xFFFFF000
+    i = image_index(page, user)
+    if s.image_key[i] != image_key(s, page, user):
+        return False
+    image = s.image_address + 40 * i
+    if load32(image + 4 * kind) != page:  # addr_read, addr_write
+        return False
+    entry = load64(image + 32)
+    touch(s.mmu, DTLB, entry)
+    if entry != s.armed_entry:
+        disarm(s)
+    slot = slot_of(s, va, user)
+    for k in range(4):
+        store64(slot + 8 * k, load64(image + 8 * k))
+    arm(s, slot, entry)
+    return True
+
+
+@njit
+def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> int:
+    """Fill the softmmu entry of ``va``; returns its address. The old one must not reach the victim table."""
+    page = va & 0xFFFFF000
+    clear_slot(slot_of(s, page, user))
+    call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
+    slot = slot_of(s, page, user)
+    skew = (where & 0xC00) - (va & 0xC00)
+    if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
+        store64(slot + 24, load64(slot + 24) + skew)
+    return slot
+
+
+@njit
+def keep_image(s: State, slot: int, va: int, user: int, entry: int) -> None:
+    """Remember a freshly filled entry, if it is plain memory without QEMU's slow-path flags."""
+    page = va & 0xFFFFF000
+    if load32(slot) != page or (load32(slot + 4) != page and load32(slot + 4) != 0xFFFFFFFF):
+        return
+    i = image_index(page, user)
+    image = s.image_address + 40 * i
+    for k in range(4):
+        store64(image + 8 * k, load64(slot + 8 * k))
+    store64(image + 32, entry)
+    s.image_key[i] = image_key(s, page, user)
+
+
+@njit
+def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> int:
+    """An operand that runs from one 1-KB page into the next within 4 KB: look the second part up too.
+
+    Returns FILL_OK or FILL_FAULT (``s.fault_va`` is the start of the second part, sheet 7 item 6). unicorn makes one host
+    access of it, which is right only while the two pages are neighbours in physical memory as well.
+    """
+    second = (va | 0x3FF) + 1
+    if va + size <= second or second & 0xFFF == 0:
+        return FILL_OK
+    source, entry, pa2, perms, _cm, _bits = resolve(s.mmu, second, kind, 1 - user)
+    if source == MISS or not permits(perms, kind):
+        s.fault_va = second
+        return FILL_FAULT
+    if source == TLB:
+        touch(s.mmu, DTLB, entry)
+        s.armed_entry = -1
+    if pa2 - pa != second - va:
+        halt(s, HALT_STRADDLE, va, pa2)
+    return FILL_OK
+
+
+@njit
+def count_inhibited(s: State, va: int, size: int, kind: int) -> int:
+    """Bus accesses that this look at an inhibited page stands for.
+
+    unicorn looks at a page-crossing operand more than once: whole, then part by part (stores byte by byte). The first
+    look counts one access per page, the following ones of the same operand nothing.
+    """
+    if s.cross_kind == kind and s.cross_start <= va < s.cross_end and s.cross_block == s.instructions:
+        return 0
+    s.cross_kind = -1
+    if (va & 0xFFF) + size <= PAGE:
+        return 1
+    s.cross_kind = kind
+    s.cross_start = va & -size
+    s.cross_end = s.cross_start + 2 * size
+    s.cross_block = s.instructions
+    return 2
+
+
+@njit
+def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
+    """Charge accesses to cache-inhibited memory; False when the charge would run past a limit inside a block.
+
+    Then nothing was charged: the engine must single-step up to here, because the limit takes effect at the first
+    instruction boundary behind it and not at the end of the block.
+    """
+    cost = accesses * (s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
+    if not s.single and s.cycles + cost > s.cycle_limit:
+        return False
+    s.cycles += cost
+    if kind == WRITE:
+        s.inhibited_writes += accesses
+    else:
+        s.inhibited_reads += accesses
+    return True
+
+
+@njit
+def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int]:
+    """What the model allows this data access: (FILL_*, unicorn address, perms, SINGLE or WHOLE, unlocked entry or -1)."""
+    source, entry, pa, perms, cm, bits = resolve(s.mmu, va, kind, 1 - user)
+    s.fault_va = va
+    if source == MISS or not permits(perms, kind):
+        return FILL_FAULT, 0, 0, 0, -1
+    where, host, pages = place(s, source, pa)
+    if where < 0:
+        return FILL_FAULT, 0, 0, 0, -1
+    extent = SINGLE if s.reference else WHOLE
+    if host:
+        flags = load8(pages)
+        if kind == WRITE and flags & PAGE_CODE and not s.in_code_write:
+            return FILL_CODE_WRITE, 0, 0, 0, -1
+        if flags & PAGE_CODE:
+            if kind == WRITE:
+                extent = SINGLE
+            else:
+                perms &= ~PERM_W
+        elif perms & PERM_W:
+            store8(pages, flags | PAGE_WRITE)
+    unlocked = -1
+    if source == TLB:
+        if not s.mmu.data[DTLB, entry] & MMUDR_LK:
+            unlocked = entry
+            touch(s.mmu, DTLB, entry)
+        if bits == SMALL_PAGE_BITS:
+            extent = SINGLE
+            if straddle(s, va, size, kind, user, pa) == FILL_FAULT:
+                return FILL_FAULT, 0, 0, 0, -1
+    if host and cm & CM_INHIBITED:
+        extent = SINGLE
+    return FILL_OK, where, perms & (PERM_R | PERM_W), extent + (cm & CM_INHIBITED if host else 0), unlocked
+
+
+@njit
+def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
+    """Native engine: make one data access possible; FILL_*."""
+    s.fills += 1
+    if not s.reference and swap_in(s, va, kind, user):
+        return FILL_OK
+    outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+    if outcome != FILL_OK:
+        return outcome
+    if extent == SINGLE + CM_INHIBITED and not charge_inhibited(s, count_inhibited(s, va, size, kind), kind):
+        return FILL_CHARGE
+    if entry >= 0 and entry != s.armed_entry:
+        disarm(s)
+    if extent != WHOLE:
+        install(s, va, where, perms, user, SINGLE)
+        return FILL_OK
+    if perms & PERM_W == 0:
+        perms |= readable_code(s, va, user)
+    slot = install(s, va, where, perms, user, WHOLE)
+    if entry >= 0:
+        arm(s, slot, entry)
+        keep_image(s, slot, va, user, entry)
+    return FILL_OK
+
+
+@njit
+def readable_code(s: State, va: int, user: int) -> int:
+    """PERM_X if this page may be fetched from without any ITLB state being involved, so that constants beside code do not
+    throw the code out of the softmmu."""
+    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, 1 - user)
+    if source == MISS or source == TLB or not perms & PERM_X:
+        return 0
+    _where, _host, pages = place(s, source, pa)
+    return PERM_X if pages and load8(pages) & PAGE_CODE else 0
+
+
+@njit
+def fill_fetch(s: State, va: int, user: int) -> int:
+    """Native engine: make one instruction fetch possible; FILL_OK or FILL_FAULT. Recency is the block hook's business."""
+    s.fills += 1
+    source, _entry, pa, perms, _cm, bits = resolve(s.mmu, va, FETCH, 1 - user)
+    if source == MISS or not permits(perms, FETCH):
+        if s.swallow and (va ^ s.swallow_va) & 0xFFFFF000 == 0:
+            install(s, va, s.swallow_where + (va - s.swallow_va), PERM_X, user, SINGLE)
+            return FILL_OK
+        return FILL_FAULT
+    where, host, pages = place(s, source, pa)
+    if host == 0:
+        return FILL_FAULT
+    flags = load8(pages)
+    if flags & PAGE_WRITE:  # a store through a resident entry would not be seen: W xor X per physical page
+        flush_all(s)
+    store8(pages, flags & ~PAGE_WRITE | PAGE_CODE)
+    perms = PERM_X
+    if source != TLB:
+        data_source, _e, data_pa, data_perms, data_cm, _b = resolve(s.mmu, va, READ, 1 - user)
+        if data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED:
+            perms |= data_perms & PERM_R
+    install(s, va, where, perms, user, SINGLE if bits == SMALL_PAGE_BITS else WHOLE)
+    return FILL_OK

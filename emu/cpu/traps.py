@@ -1,0 +1,195 @@
+"""Instructions that unicorn gets wrong, done right.
+
+Each is intercepted before unicorn executes it (native: its slot in unicorn's opcode table points to the illegal
+instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 4 at its exact PC, and is emulated here.
+"""
+
+import numba
+
+from emu.cpu.blocks import instruction_length, unwind
+from emu.cpu.effects import apply_effect
+from emu.cpu.exceptions import access_error, refuse
+from emu.cpu.memory import halt
+from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
+from emu.cpu.processor import get_register, get_sr, in_supervisor, set_eusp, set_pc, set_register, set_sr
+from emu.cpu.state import HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
+from emu.jit import njit
+from emu.mmu.movec import NO_REGISTER, movec
+from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
+from emu.mmu.state import READ, WARN_OVERLAP
+
+__all__ = ["TRAPPED", "emulate", "is_trapped"]
+
+# (mask, match) of every intercepted op word, with the reason.
+TRAPPED = (
+    (0xFFFF, 0x4E7B),  # MOVEC: unicorn aborts the process on MMUBAR, ASID, RAMBAR, MBAR
+    (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
+    (0xF1C0, 0x81C0),  # DIVS.W: the same
+    (0xFFFF, 0x4E72),  # STOP: unicorn's loop would end
+    (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word
+    (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
+    (0xFFC0, 0xFBC0),  # WDEBUG aborts the process
+    (0xFFFF, 0x40E7),  # STRLDSR (STLDSR) is not a V4e instruction, but starts like MOVE SR
+)
+CACR_EUSP = 0x20
+MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
+SR_N, SR_Z, SR_V, SR_C, SR_X = 8, 4, 2, 1, 16
+SR_IMPLEMENTED = 0xB71F
+
+
+@njit
+def is_trapped(op: int) -> bool:
+    """Whether the instruction with op word ``op`` is emulated here."""
+    for pair in numba.literal_unroll(TRAPPED):
+        if op & pair[0] == pair[1]:
+            return True
+    return False
+
+
+@njit
+def finish(s: State, pc: int) -> bool:
+    """The emulated instruction has retired; the next one is at ``pc``."""
+    set_pc(s, pc & 0xFFFFFFFF)
+    return True
+
+
+@njit
+def do_movec(s: State, pc: int) -> bool:
+    """MOVEC Rn,Rc: the only way to the control registers (sheet 2.1)."""
+    extension = word(s, pc + 2)
+    number = extension & 0xFFF
+    value = get_register(s, extension >> 12)
+    overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
+    effect = movec(s.mmu, number, value)
+    if effect == NO_REGISTER:
+        unwind(s, pc)
+        set_pc(s, pc)
+        halt(s, HALT_UNDEFINED_REGISTER, pc, number)
+        return False
+    if number == MOVEC_MBAR:
+        s.mbar_set = 1
+    if number == MOVEC_CACR:
+        set_eusp(s, value & CACR_EUSP)
+    if effect:
+        apply_effect(s, effect, overlaps)
+    return finish(s, pc + 4)
+
+
+@njit
+def divide_flags(s: State, quotient: int, overflow: bool, sign: int) -> None:
+    """CCR of a division: N, Z from the quotient, V on overflow, C clear, X kept (CFPRM DIVS)."""
+    sr = get_sr(s) & 0xFFF0
+    if overflow:
+        sr |= SR_V
+    else:
+        if quotient & sign:
+            sr |= SR_N
+        if quotient == 0:
+            sr |= SR_Z
+    set_sr(s, sr)
+
+
+@njit
+def signed(value: int, bits: int) -> int:
+    """Two's complement value of the low ``bits`` bits."""
+    sign = 1 << (bits - 1)
+    return (value & ((1 << bits) - 1) ^ sign) - sign
+
+
+@njit
+def truncated(dividend: int, divisor: int) -> int:
+    """Quotient rounded towards zero, as hardware divides; Python's // rounds down."""
+    quotient = abs(dividend) // abs(divisor)
+    return -quotient if (dividend < 0) != (divisor < 0) else quotient
+
+
+@njit
+def do_divide(s: State, op: int, pc: int) -> bool:
+    """DIVS.W, DIVU.L, DIVS.L, REMU.L and REMS.L."""
+    long = op & 0xFFC0 == 0x4C40
+    size = 4 if long else 2
+    extension = word(s, pc + 2) if long else 0
+    outcome, value, update, new = read_source(s, pc + (4 if long else 2), op & 0x3F, size)
+    if outcome == OPERAND_ILLEGAL:
+        return refuse(s, VECTOR_ILLEGAL, pc)
+    if outcome == OPERAND_FAULT:
+        unwind(s, pc)
+        return access_error(s, value, READ, in_supervisor(s), pc)
+    if value == 0:
+        return refuse(s, VECTOR_DIVIDE_BY_ZERO, pc)
+    if long:
+        target = extension >> 12 & 7
+        remainder_to = extension & 7
+        is_signed = extension & 0x0800 != 0
+        dividend = get_register(s, target)
+        divisor = value
+        if is_signed:
+            dividend, divisor = signed(dividend, 32), signed(value, 32)
+        quotient = truncated(dividend, divisor)
+        overflow = is_signed and quotient == 0x80000000
+        if not overflow:
+            if remainder_to == target:
+                set_register(s, target, quotient & 0xFFFFFFFF)
+            else:
+                set_register(s, remainder_to, (dividend - quotient * divisor) & 0xFFFFFFFF)
+        divide_flags(s, quotient & 0xFFFFFFFF, overflow, 0x80000000)
+    else:
+        target = op >> 9 & 7
+        dividend, divisor = signed(get_register(s, target), 32), signed(value, 16)
+        quotient = truncated(dividend, divisor)
+        overflow = not -0x8000 <= quotient <= 0x7FFF
+        if not overflow:
+            remainder = dividend - quotient * divisor
+            set_register(s, target, (remainder & 0xFFFF) << 16 | quotient & 0xFFFF)
+        divide_flags(s, quotient & 0xFFFF, overflow, 0x8000)
+    if update >= 0:
+        set_register(s, update, new)
+    return finish(s, pc + instruction_length(s, op))
+
+
+@njit
+def do_stop(s: State, pc: int) -> bool:
+    """STOP #sr: load SR and wait for an interrupt."""
+    set_sr(s, word(s, pc + 2) & SR_IMPLEMENTED)
+    s.stopped = 1
+    return finish(s, pc + 4)
+
+
+@njit
+def do_fpu_frame(s: State, op: int, pc: int) -> bool:
+    """FSAVE and FRESTORE of an idle FPU: see :mod:`emu.cpu.fpu_frame`."""
+    return refuse(s, VECTOR_LINE_F, pc)
+
+
+@njit
+def emulate(s: State, pc: int, op: int) -> bool:
+    """Do the intercepted instruction at ``pc``; False when the machine halts."""
+    privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFF8 == 0xF428 or op & 0xFFC0 == 0xFBC0
+    if privileged and not in_supervisor(s):
+        return refuse(s, VECTOR_PRIVILEGE, pc)
+    if op == 0x4E7B:
+        return do_movec(s, pc)
+    if op & 0xFFC0 == 0x4C40 or op & 0xF1C0 == 0x81C0:
+        return do_divide(s, op, pc)
+    if op == 0x4E72:
+        return do_stop(s, pc)
+    if op & 0xFFF8 == 0xF428:
+        return finish(s, pc + 2)  # INTOUCH prefetches a cache line; no cache is modelled
+    if op & 0xFF80 == 0xF300:
+        return do_fpu_frame(s, op, pc)
+    if op & 0xFFC0 == 0xFBC0:
+        unwind(s, pc)
+        set_pc(s, pc)
+        halt(s, HALT_UNSUPPORTED, pc, op)  # WDEBUG writes the debug module, which is not modelled
+        return False
+    return refuse(s, VECTOR_ILLEGAL, pc)
+
+
+@njit
+def illegal_vector(op: int) -> int:
+    """Vector of an op word that is no V4e instruction (sheet 3.4)."""
+    if op & 0xF000 == 0xA000:
+        return VECTOR_LINE_A
+    if op & 0xF000 == 0xF000:
+        return VECTOR_LINE_F
+    return VECTOR_ILLEGAL

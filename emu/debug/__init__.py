@@ -1,0 +1,1 @@
+"""What a person looks at while a guest runs: disassembly, history, debugger front ends."""

@@ -1,0 +1,207 @@
+"""Running one guest in the foreground of a terminal.
+
+The engine runs native code, which Python cannot interrupt. So the run is cut into slices of about a tenth of a second
+of host time: between two of them Ctrl-C is obeyed, what was counted so far is kept, and progress can be shown. Where
+the cuts fall changes no count (the engine stops at instruction boundaries only).
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from emu.board import Board, get_board
+from emu.counters import Counters
+from emu.elf import Elf, load_elf
+from emu.errors import GuestError
+from emu.machine import Machine, StopReason
+
+__all__ = ["Budget", "RunReport", "run_file"]
+
+EXIT_GUEST_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
+
+SLICE_SECONDS = 0.1
+FIRST_SLICE = 100_000  # instructions; a tenth of a second in the slowest mode
+
+# What the user should be told when the guest did not end by itself.
+NOTES = {
+    StopReason.INSTRUCTIONS: "the instruction budget is used up; the guest had not ended",
+    StopReason.CYCLES: "the cycle budget is used up; the guest had not ended",
+    StopReason.STOPPED: "the guest executed STOP and no interrupt can wake it",
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far a run may go; None = without end."""
+
+    instructions: int | None = None
+    cycles: int | None = None
+
+
+@dataclass
+class RunReport:
+    """What one run came to: everything that ``cfemu run`` prints."""
+
+    elf: Path
+    board: str
+    engine: str
+    reason: str  # a StopReason's name, or ERROR, or INTERRUPTED
+    exit_status: int
+    pc: int
+    symbol: str | None
+    console: bytes
+    counters: Counters
+    note: str | None = None
+    error: GuestError | None = field(default=None, repr=False)
+
+
+class Interruption:
+    """Ctrl-C as a flag, so that it never tears the engine; a second Ctrl-C does what it always does."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def handle(self, signum: int, frame: FrameType | None) -> None:
+        self.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    flag = Interruption()
+    before = signal.signal(signal.SIGINT, flag.handle)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Progress:
+    """One line on stderr, rewritten; nothing at all where stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self.shown = False
+        self.wanted = sys.stderr.isatty()
+        self.start = time.perf_counter()
+
+    def show(self, instructions: int) -> None:
+        seconds = time.perf_counter() - self.start
+        if self.wanted and seconds > 1:
+            rate = instructions / seconds / 1e6
+            sys.stderr.write(f"\r\x1b[K{instructions / 1e6:,.1f} M instructions, {rate:,.1f} M/s, Ctrl-C ends the run")
+            sys.stderr.flush()
+            self.shown = True
+
+    def clear(self) -> None:
+        if self.shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self.shown = False
+
+
+def run_file(path: Path, board_name: str, engine: str, budget: Budget, *, echo: bool) -> RunReport:
+    """Run the ELF file ``path`` on a board until it ends, a budget is used up or Ctrl-C.
+
+    ``echo``: pass what the guest transmits on to stdout as it comes. Raises UsageError (bad file, unknown board); what
+    the guest does wrong is in the report.
+    """
+    board = get_board(board_name)
+    elf = load_elf(path)
+    machine = Machine(board, engine=engine)
+    try:
+        machine.load_elf(elf)
+        name_regions(machine, elf, board)
+        return run_machine(machine, path, elf, budget, echo=echo)
+    finally:
+        machine.close()
+
+
+def name_regions(machine: Machine, elf: Elf, board: Board) -> None:
+    """Charge misses to the file's segments first, then to the board's memory."""
+    for number, segment in enumerate(elf.segments):
+        machine.regions.add(f"segment {number}", segment.vaddr, segment.vaddr + segment.memsz)
+    for number, (base, size) in enumerate(board.ram):
+        machine.regions.add(f"ram {number}" if len(board.ram) > 1 else "ram", base, base + size)
+    machine.regions.add("mbar", board.mbar, board.mbar + 0x40000)
+    if board.device_window is not None:
+        base, size = board.device_window
+        machine.regions.add("devices", base, base + size)
+
+
+def run_machine(machine: Machine, path: Path, elf: Elf, budget: Budget, *, echo: bool) -> RunReport:
+    progress = Progress()
+
+    def forward(data: bytes) -> None:
+        progress.clear()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    if echo:
+        sys.stdout.flush()
+        machine.on_console = forward
+    error: GuestError | None = None
+    status, note = 0, None
+    try:
+        with interruption() as interrupted:
+            reason, status = run_slices(machine, budget, interrupted, progress)
+        name = reason.name if reason is not None else "INTERRUPTED"
+        note = NOTES.get(reason) if reason is not None else "interrupted; the counters stand as they were then"
+    except GuestError as raised:
+        name, status, error = "ERROR", EXIT_GUEST_ERROR, raised
+    finally:
+        progress.clear()
+    pc = int(machine.registers["pc"])
+    return RunReport(
+        elf=path,
+        board=machine.board.name,
+        engine=machine.engine,
+        reason=name,
+        exit_status=status,
+        pc=pc,
+        symbol=elf.symbol(pc),
+        console=bytes(machine.console),
+        counters=machine.counters(),
+        note=note,
+        error=error,
+    )
+
+
+def run_slices(
+    machine: Machine, budget: Budget, interrupted: Interruption, progress: Progress
+) -> tuple[StopReason | None, int]:
+    """Run in slices until something other than a slice's end stops the machine: (reason, exit status).
+
+    The reason is None after Ctrl-C.
+    """
+    slice_length = FIRST_SLICE
+    while not interrupted.requested:
+        done = machine.counters()
+        instructions_left = remaining(budget.instructions, done.instructions)
+        cycles_left = remaining(budget.cycles, done.cycles)
+        if instructions_left == 0:
+            return StopReason.INSTRUCTIONS, 0
+        length = slice_length if instructions_left is None else min(slice_length, instructions_left)
+        start = time.perf_counter()
+        result = machine.run(max_instructions=length, max_cycles=cycles_left)
+        if result.reason is not StopReason.INSTRUCTIONS:
+            return result.reason, result.exit_status or 0
+        slice_length = next_slice(slice_length, time.perf_counter() - start)
+        progress.show(done.instructions + length)
+    return None, EXIT_INTERRUPTED
+
+
+def remaining(budget: int | None, used: int) -> int | None:
+    return None if budget is None else max(0, budget - used)
+
+
+def next_slice(length: int, seconds: float) -> int:
+    """Twice as long while slices are short, half as long when they are long: Ctrl-C must feel immediate."""
+    if seconds < SLICE_SECONDS / 2:
+        return length * 2
+    return max(1, length // 2) if seconds > SLICE_SECONDS * 2 else length

@@ -1,0 +1,433 @@
+"""The machine: a board, its CPU and MMU, and what a run of it counted. The way in for everybody outside ``emu``."""
+
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from emu.board import Board
+from emu.counters import Counters, Misses, Operation
+from emu.cpu import state as st
+from emu.cpu.core import Core
+from emu.cpu.registers import read_register, register_names, write_register
+from emu.cpu.semihosting import Semihosting
+from emu.elf import Elf
+from emu.errors import DoubleFault, EngineError, GuestError, UndefinedRegister, UnhandledException, UnsupportedFeature, UsageError
+from emu.mmu.registers import (
+    FS_FETCH_ERROR,
+    FS_FETCH_MISS,
+    FS_FETCH_MISS_EXTENSION,
+    FAULT_STATUS,
+    FS_READ_ERROR,
+    FS_WRITE_ERROR,
+    VECTOR_ACCESS_ERROR,
+    VECTORS,
+)
+from emu.regions import OTHER, Regions
+from emu.timing.constants import Costs
+
+__all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
+
+HypercallHandler = Callable[[int, tuple[int, ...]], tuple[int, Sequence[int]] | None]
+
+
+class StopReason(Enum):
+    """Why :meth:`Machine.run` returned."""
+
+    INSTRUCTIONS = "instruction budget used up"
+    CYCLES = "cycle budget used up"
+    ADDRESS = "stop address reached"
+    HALT = "HALT instruction"
+    STOPPED = "STOP with no interrupt to come"
+    RESET = "board reset by the GPT0 watchdog"
+    HYPERCALL = "hypercall without an answer"
+    EXIT = "semihosting exit"
+
+
+_REASONS = {
+    st.EVENT_ADDRESS: StopReason.ADDRESS,
+    st.EVENT_HALT: StopReason.HALT,
+    st.EVENT_STOPPED: StopReason.STOPPED,
+    st.EVENT_RESET: StopReason.RESET,
+    st.EVENT_HYPERCALL: StopReason.HYPERCALL,
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """``pc``: the next instruction. ``exit_status``: the guest's, when it exited by semihosting."""
+
+    reason: StopReason
+    pc: int
+    exit_status: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a machine is: restore it on a machine with the same memory map."""
+
+    record: bytes
+    registers: bytes
+    banks: tuple[tuple[str, dict[int, bytes]], ...]
+    console: bytes
+    miss_pc: bytes
+    sram: tuple[bytes, bytes]
+
+
+class _Registers(MutableMapping[str, int]):
+    """``machine.registers``: D0-D7, A0-A7, PC, SR, USP and the control registers by lower-case name."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def __getitem__(self, name: str) -> int:
+        return read_register(self._core, name)
+
+    def __setitem__(self, name: str, value: int) -> None:
+        write_register(self._core, name, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a register cannot be deleted")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(register_names())
+
+    def __len__(self) -> int:
+        return len(register_names())
+
+
+class Machine:
+    """A board with a ColdFire V4e.
+
+    ``engine``: auto, native, public or reference. ``itlb_entries``, ``dtlb_entries`` (2..128) and ``policy`` change the
+    MMU's geometry; the defaults are the hardware. Raises BoardError for an impossible board or engine.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        engine: str = "auto",
+        *,
+        itlb_entries: int = 32,
+        dtlb_entries: int = 32,
+        policy: int = 0,
+        seed: int = 0,
+        costs: Costs | None = None,
+    ) -> None:
+        self.board = board
+        self.core = Core(
+            engine,
+            mbar=board.mbar,
+            itlb_entries=itlb_entries,
+            dtlb_entries=dtlb_entries,
+            policy=policy,
+            seed=seed,
+            costs=costs,
+        )
+        for i, (base, size) in enumerate(board.ram):
+            self.core.add_bank(f"RAM{i}" if i else "RAM", base, size)
+        self.regions = Regions()
+        self.registers = _Registers(self.core)
+        self.on_hypercall: HypercallHandler | None = None
+        self.on_console: Callable[[bytes], None] | None = None
+        self.console = bytearray()
+        self.host_writes = 0
+        self.elf: Elf | None = None
+        self._started = False
+        self._semihosting = Semihosting(self)
+
+    # --- set-up
+
+    @property
+    def engine(self) -> str:
+        """The engine in use: native, public or reference."""
+        return self.core.engine
+
+    def attach_memory(self, base: int, size: int, name: str) -> None:
+        """Attach a device aperture: memory at PA ``base``, ``size`` bytes, a multiple of 4 KB; BoardError if impossible."""
+        self.core.add_bank(name, base, size)
+
+    def load_elf(self, elf: Elf) -> None:
+        """Copy the segments to their physical addresses; PC := entry, SSP := end of the first RAM bank.
+
+        Raises UsageError when a segment lies outside the board's memory.
+        """
+        for segment in elf.segments:
+            if segment.memsz == 0:
+                continue
+            data = segment.data + bytes(segment.memsz - len(segment.data))
+            try:
+                self.write_physical(segment.paddr, data)
+            except UsageError:
+                end = segment.paddr + segment.memsz
+                raise UsageError(
+                    f"{elf.path}: segment {segment.paddr:#x}..{end:#x} is outside the memory of board {self.board.name}"
+                ) from None
+        self.elf = elf
+        base, size = self.board.ram[0]
+        self.registers["pc"] = elf.entry
+        self.registers["a7"] = (base + size) & 0xFFFFFFFC
+
+    def _span(self, pa: int, size: int) -> Any:
+        for bank in self.core.banks:
+            if bank.base <= pa and pa + size <= bank.end:
+                return bank.data[pa - bank.base : pa - bank.base + size]
+        raise UsageError(f"physical {pa:#x}..{pa + size:#x} is not memory of board {self.board.name}")
+
+    def write_physical(self, pa: int, data: bytes) -> None:
+        """Host write to guest memory; code the guest has translated there is dropped. UsageError outside memory."""
+        self._span(pa, len(data))[:] = np.frombuffer(data, np.uint8)
+        if self._started:
+            self.host_writes += 1
+            self.core.state["in_code_write"] = 2  # the run loop forgets translated code before it goes on
+
+    def read_physical(self, pa: int, size: int) -> bytes:
+        """Host read of guest memory; no effect on the guest. UsageError outside memory."""
+        data: bytes = self._span(pa, size).tobytes()
+        return data
+
+    def raise_interrupt(self, level: int, vector: int) -> None:
+        """Request an interrupt (an edge: the acknowledge clears it). UsageError for a bad level or vector."""
+        self._check_interrupt(level, vector)
+        s = self.core.state
+        if level > s["irq_level"]:
+            s["irq_level"], s["irq_vector"] = level, vector
+            s["attention"] |= st.ATTENTION_IRQ
+
+    def schedule_interrupt(self, level: int, vector: int, at_cycle: int) -> None:
+        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier."""
+        self._check_interrupt(level, vector)
+        s = self.core.state
+        s["timer_cycle"], s["timer_level"], s["timer_vector"] = at_cycle, level, vector
+
+    @staticmethod
+    def _check_interrupt(level: int, vector: int) -> None:
+        if not 1 <= level <= 7 or not 0 <= vector <= 255:
+            raise UsageError(f"interrupt level {level} vector {vector}: levels are 1 to 7, vectors 0 to 255")
+
+    # --- running
+
+    def run(
+        self,
+        max_instructions: int | None = None,
+        max_cycles: int | None = None,
+        stop_at: Iterable[int] = (),
+    ) -> RunResult:
+        """Run until a budget is used up, the guest ends, or the instruction at an address of ``stop_at`` is next.
+
+        Budgets count from here. Raises GuestError when the guest cannot go on, EngineError when the engine cannot.
+        """
+        s = self.core.state
+        self._publish_regions()
+        stops = sorted(set(stop_at))
+        if len(stops) > st.MAX_STOPS:
+            raise UsageError(f"{len(stops)} stop addresses: at most {st.MAX_STOPS} are possible")
+        s["stops"][: len(stops)] = stops
+        s["n_stops"] = len(stops)
+        s["attention"] = (int(s["attention"]) & ~st.ATTENTION_STOPS) | (st.ATTENTION_STOPS if stops else 0)
+        s["stop_skip"] = self.registers["pc"]
+        last_instruction = st.NEVER if max_instructions is None else int(s["instructions"]) + max_instructions
+        last_cycle = st.NEVER if max_cycles is None else int(s["cycles"]) + max_cycles
+        s["instruction_limit"] = last_instruction
+        s["cycle_budget"] = last_cycle
+        s["cycle_limit"] = min(last_cycle, int(s["timer_cycle"]))
+        self._started = True
+        try:
+            while True:
+                result = self._serve(self.core.run())
+                if result is not None:
+                    return result
+        finally:
+            self._drain_console()
+
+    def step(self) -> RunResult:
+        """Run one instruction."""
+        return self.run(max_instructions=1)
+
+    def _serve(self, event: int) -> RunResult | None:
+        """Answer an event; None = go on."""
+        s = self.core.state
+        pc = self.registers["pc"]
+        if event == st.EVENT_FAIL:
+            raise self._failure()
+        if event == st.EVENT_CONSOLE:
+            self._drain_console()
+            return None
+        if event == st.EVENT_LIMIT:
+            used = s["instructions"] >= s["instruction_limit"]
+            return RunResult(StopReason.INSTRUCTIONS if used else StopReason.CYCLES, pc)
+        if event == st.EVENT_HYPERCALL and self.on_hypercall is not None:
+            self._drain_console()
+            answer = self.on_hypercall(int(s["call_number"]), tuple(int(a) for a in s["mailbox"]))
+            if answer is not None:
+                status, results = answer
+                s["mailbox"][: len(results)] = np.array(results, np.int64) & 0xFFFFFFFF
+                s["call_status"] = status & 0xFFFFFFFF
+                s["call_pending"] = 2
+                return None
+        if event == st.EVENT_HALT and self._semihosting.requested(pc):
+            self._drain_console()
+            status = self._semihosting.serve(pc)
+            return None if status is None else RunResult(StopReason.EXIT, self.registers["pc"], status)
+        return RunResult(_REASONS[event], pc)
+
+    def transmit(self, data: bytes) -> None:
+        """Bytes the guest wrote to its console, whichever way."""
+        self.console += data
+        if self.on_console and data:
+            self.on_console(data)
+
+    def _drain_console(self) -> None:
+        self.transmit(self.core.console_take())
+
+    def symbol(self, va: int) -> str:
+        """``name+0x12``, or the bare address."""
+        name = self.elf.symbol(va) if self.elf else None
+        return name or f"{va:#010x}"
+
+    def _failure(self) -> Exception:
+        """The typed error behind a machine that cannot go on."""
+        s = self.core.state
+        pc = self.registers["pc"]
+        where = f"at PC {pc:#010x} ({self.symbol(pc)})"
+        address, value = int(s["halt_address"]), int(s["halt_value"])
+        state = self.describe()
+        match int(s["halted"]):
+            case st.HALT_DOUBLE_FAULT:
+                text = f"double fault {where}: vector {value} could not be taken, address {address:#010x} faulted"
+                if s["bus_errors"]:
+                    text += f" (nothing answers at physical {int(s['bus_error_pa']):#010x})"
+                return DoubleFault(text, state)
+            case st.HALT_NO_HANDLER:
+                vector, fs = value >> 4, value & 15
+                name = VECTORS.get(vector, f"vector {vector}")
+                if vector == VECTOR_ACCESS_ERROR:
+                    name += f" ({FAULT_STATUS[fs]}{self._fault_address(fs)})"
+                return UnhandledException(f"{name} {where}, and its vector is 0", state)
+            case st.HALT_UNDEFINED_REGISTER:
+                return UndefinedRegister(f"MOVEC to control register {value:#05x}, which the V4e does not have, {where}", state)
+            case st.HALT_UNSUPPORTED:
+                return UnsupportedFeature(f"instruction {value:#06x} is not modelled {where}", state)
+            case st.HALT_STRADDLE:
+                return UnsupportedFeature(
+                    f"operand at {address:#010x} spans two 1-KB pages that are not neighbours in physical memory {where}",
+                    state,
+                )
+        return EngineError(f"unicorn error {value} {where}; state:\n{state}")
+
+    def _fault_address(self, fs: int) -> str:
+        """Where an access error happened, as far as its kind says."""
+        s = self.core.state
+        if fs in (FS_FETCH_ERROR, FS_WRITE_ERROR, FS_READ_ERROR) and s["bus_errors"]:
+            return f": nothing answers at physical {int(s['bus_error_pa']):#010x}"
+        if fs in (FS_FETCH_MISS, FS_FETCH_MISS_EXTENSION, FS_FETCH_ERROR):
+            return ""
+        return f": address {self.registers['mmuar']:#010x}"
+
+    def describe(self) -> str:
+        """Registers and the instruction at PC, for messages."""
+        from emu.debug.disassembly import disassemble
+
+        r = self.registers
+        rows = []
+        for kind in "da":
+            rows.append("  ".join(f"{kind}{i} {r[f'{kind}{i}']:08x}" for i in range(8)))
+        rows.append(f"pc {r['pc']:08x}  sr {r['sr']:04x}  usp {r['usp']:08x}  vbr {r['vbr']:08x}  cacr {r['cacr']:08x}")
+        rows.append(f"asid {r['asid']:02x}  mmubar {r['mmubar']:08x}  mmucr {r['mmucr']:x}  mmuar {r['mmuar']:08x}")
+        rows.append("  ".join(f"acr{i} {r[f'acr{i}']:08x}" for i in range(4)))
+        code = self.core.code_at(r["pc"], 6)
+        if code:
+            line = disassemble(code, r["pc"])[0]
+            rows.append(f"{line.va:#010x} {self.symbol(line.va)}: {line.text}")
+        else:
+            rows.append(f"{r['pc']:#010x}: no instruction can be fetched here")
+        return "\n".join(rows)
+
+    # --- results
+
+    def _publish_regions(self) -> None:
+        records = self.core.state["regions"]
+        for i, region in enumerate(self.regions):
+            records[i]["start"], records[i]["end"] = region.start, region.end
+        self.core.state["n_regions"] = len(self.regions)
+
+    def counters(self) -> Counters:
+        """All counters since the machine was made."""
+        s = self.core.state
+        names = [r.name for r in self.regions]
+        places = [(OTHER, s["regions"][st.MAX_REGIONS - 1])]
+        places += [(name, s["regions"][i]) for i, name in enumerate(names)]
+        by_region = {
+            name: {"itlb": int(record["itlb"]), "dtlb": int(record["dtlb"])}
+            for name, record in places
+            if record["itlb"] or record["dtlb"]
+        }
+        by_symbol: dict[str, dict[str, int]] = {}
+        for pc, itlb, dtlb in self.core.misses_by_pc():
+            name = self.symbol(int(pc)).split("+")[0]
+            entry = by_symbol.setdefault(name, {"itlb": 0, "dtlb": 0})
+            entry["itlb"] += int(itlb)
+            entry["dtlb"] += int(dtlb)
+        m = s["misses"]
+        return Counters(
+            instructions=int(s["instructions"]),
+            cycles=int(s["cycles"]),
+            refill_cycles=int(s["refill_cycles"]),
+            misses=Misses(
+                itlb=int(m[0].sum()),
+                dtlb=int(m[1].sum()),
+                itlb_user=int(m[0, 0]),
+                itlb_kernel=int(m[0, 1]),
+                dtlb_user=int(m[1, 0]),
+                dtlb_kernel=int(m[1, 1]),
+                nested=int(s["nested"]),
+                by_region=dict(sorted(by_region.items())),
+                by_symbol=dict(sorted(by_symbol.items())),
+            ),
+            violations=int(s["violations"]),
+            bus_errors=int(s["bus_errors"]),
+            exceptions={v: int(n) for v, n in enumerate(s["exceptions"]) if n},
+            inhibited_reads=int(s["inhibited_reads"]),
+            inhibited_writes=int(s["inhibited_writes"]),
+            operations={
+                i: Operation(int(row[0]), int(row[1]), int(row[2])) for i, row in enumerate(s["operations"]) if row[0]
+            },
+        )
+
+    # --- whole-machine state
+
+    def snapshot(self) -> Snapshot:
+        """Registers, MMU, memory, devices, counters. Only pages that are not all zero are stored."""
+        record, registers, miss_pc = self.core.save()
+        banks = []
+        for bank in self.core.banks:
+            pages = bank.data.reshape(-1, 4096)
+            used = np.flatnonzero(pages.any(axis=1))
+            banks.append((bank.name, {int(i): pages[i].tobytes() for i in used}))
+        return Snapshot(record, registers, tuple(banks), bytes(self.console), miss_pc, self.core.save_sram())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Back to ``snapshot``, taken on this machine. UsageError when the memory map has changed since."""
+        if [name for name, _ in snapshot.banks] != [bank.name for bank in self.core.banks]:
+            raise UsageError("the snapshot was taken with other memory attached")
+        for bank, (_, stored) in zip(self.core.banks, snapshot.banks, strict=True):
+            pages = bank.data.reshape(-1, 4096)
+            for i in np.flatnonzero(pages.any(axis=1)):
+                if int(i) not in stored:
+                    pages[i] = 0
+            for i, data in stored.items():
+                pages[i] = np.frombuffer(data, np.uint8)
+        self.core.load(snapshot.record, snapshot.registers, snapshot.miss_pc, snapshot.sram)
+        self.console = bytearray(snapshot.console)
+
+    def close(self) -> None:
+        """Free the CPU core."""
+        self.core.close()
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

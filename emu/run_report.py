@@ -1,0 +1,118 @@
+"""What one run came to, as tables for people and as JSON for programs.
+
+Everything shown is taken from the counters of the engine; the only arithmetic here is shares and rates.
+"""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emu.counters import Counters
+from emu.foreground import RunReport
+
+__all__ = ["print_json", "print_tables", "to_dict"]
+
+MAX_SYMBOLS = 12  # rows of the symbol table; the JSON has all of them
+WIDTH_OF_A_PIPE = 120  # columns, where stdout is no terminal
+
+MissRows = dict[str, dict[str, int]]  # name -> {"itlb": n, "dtlb": n}
+
+
+def to_dict(report: RunReport) -> dict[str, Any]:
+    """The report as plain JSON values (documented in docs/json.md)."""
+    error = report.error
+    return {
+        "schema": "cfemu-run-1",
+        "elf": report.elf.name,
+        "board": report.board,
+        "engine": report.engine,
+        "reason": report.reason,
+        "exit_status": report.exit_status,
+        "pc": report.pc,
+        "symbol": report.symbol,
+        "console": report.console.decode("utf-8", "backslashreplace"),
+        "counters": report.counters.to_dict(),
+        "error": None if error is None else {"message": str(error), "state": error.state},
+    }
+
+
+def print_json(report: RunReport) -> None:
+    sys.stdout.write(json.dumps(to_dict(report), indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def print_tables(report: RunReport) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    if report.console and not report.console.endswith(b"\n"):
+        console.print()
+    where = f"0x{report.pc:08x}" + (f" ({report.symbol})" if report.symbol else "")
+    console.print(
+        f"{report.elf.name} on {report.board}, {report.engine} engine: {report.reason} at {where}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(counter_table(report.counters))
+    for title, rows in (("region", report.counters.by_region), ("symbol", report.counters.by_symbol)):
+        if any(sum(row.values()) for row in rows.values()):
+            console.print(miss_table(title, rows))
+
+
+def counter_table(counters: Counters) -> Table:
+    """Name and value of every counter that means something even when it is zero; the others only when they are not."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    for name, value, remark in counter_rows(counters):
+        table.add_row(name, f"{value:,}", remark)
+    return table
+
+
+def counter_rows(counters: Counters) -> list[tuple[str, int, str]]:
+    """(name, value, remark) of each line of the table."""
+    c = counters
+    misses = c.itlb + c.dtlb
+    rows = [
+        ("instructions", c.instructions, ""),
+        ("cycles", c.cycles, f"{ratio(c.cycles, c.instructions):.2f} per instruction"),
+        ("in TLB refills", c.refill_cycles, f"{100 * ratio(c.refill_cycles, c.cycles):.2f} % of the cycles"),
+        ("TLB misses", misses, f"{1000 * ratio(misses, c.instructions):.3f} per 1000 instructions"),
+        ("  instruction side", c.itlb, f"{c.itlb_user:,} user, {c.itlb_kernel:,} kernel"),
+        ("  data side", c.dtlb, f"{c.dtlb_user:,} user, {c.dtlb_kernel:,} kernel"),
+    ]
+    optional = [
+        ("  while refilling", c.nested),
+        ("access violations", c.violations),
+        ("inhibited reads", c.inhibited_reads),
+        ("inhibited writes", c.inhibited_writes),
+    ]
+    rows += [(name, value, "") for name, value in optional if value]
+    rows += [(f"exceptions, vector {vector}", count, "") for vector, count in sorted(c.exceptions.items())]
+    return rows
+
+
+def miss_table(title: str, rows: MissRows) -> Table:
+    """Misses by name, most first; names without misses are left out."""
+    table = Table(box=None, pad_edge=False, title=f"TLB misses by {title}", title_justify="left")
+    table.add_column(title, no_wrap=True)
+    for side in ("instruction", "data", "both"):
+        table.add_column(side, justify="right", no_wrap=True)
+    ranked = sorted(((sum(row.values()), name, row) for name, row in rows.items()), key=lambda r: (-r[0], r[1]))
+    ranked = [r for r in ranked if r[0]]
+    for total, name, row in ranked[:MAX_SYMBOLS]:
+        table.add_row(name, f"{row['itlb']:,}", f"{row['dtlb']:,}", f"{total:,}")
+    rest = ranked[MAX_SYMBOLS:]
+    if rest:
+        sides = [sum(row[side] for _, _, row in rest) for side in ("itlb", "dtlb")]
+        table.add_row(f"{len(rest)} more", *(f"{n:,}" for n in (*sides, sum(sides))))
+    return table
+
+
+def ratio(part: int, whole: int) -> float:
+    """part / whole, and 0 where nothing ran."""
+    return part / whole if whole else 0.0

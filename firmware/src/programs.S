@@ -1,0 +1,65 @@
+/*
+ * The user programs, position independent; the kernel copies them from here into a text page of each process, mapped at
+ * USER_TEXT_VA. A message is d1-d4 and a0-a3; the rest of the registers belongs to the program.
+ *
+ * Both:    a4 = page size, a5 = end of the data pages
+ * client:  d5 = round trips to make, d6 = PRNG state, d2 = prepares per round trip, d3 = pages, a3 = first page number
+ * server:  d5 = round trips answered
+ */
+#include "kernel_asm.h"
+
+        .section .rodata
+        .balign 4
+        .globl  user_programs, user_client, user_server, user_programs_end
+user_programs:
+
+user_client:
+        move.l  %a3,-(%sp)
+        move.l  %d3,-(%sp)
+        move.l  %d2,-(%sp)
+        moveq   #0,%d7                  /* prepares that found their page */
+1:      lea     USER_DATA_VA,%a6
+2:      addq.l  #1,(%a6)
+        adda.l  %a4,%a6
+        cmpa.l  %a5,%a6
+        bcs.s   2b
+        move.l  (%sp),%d4
+        beq.s   4f
+3:      move.l  %d6,%d0                 /* xorshift32: 13, 17, 5 */
+        lsl.l   #8,%d0
+        lsl.l   #5,%d0
+        eor.l   %d0,%d6
+        move.l  %d6,%d0
+        clr.w   %d0
+        swap    %d0
+        lsr.l   #1,%d0
+        eor.l   %d0,%d6
+        move.l  %d6,%d0
+        lsl.l   #5,%d0
+        eor.l   %d0,%d6
+        move.l  4(%sp),%d2
+        move.l  %d6,%d0
+        remu.l  %d2,%d1:%d0
+        add.l   8(%sp),%d1
+        trap    #2
+        add.l   %d0,%d7
+        subq.l  #1,%d4
+        bne.s   3b
+4:      moveq   #0,%d0                  /* capability register 0: the server's endpoint */
+        move.l  %d5,%d1
+        trap    #0
+        subq.l  #1,%d5
+        bne.s   1b
+        trap    #1
+
+user_server:
+        addq.l  #1,%d5
+        lea     USER_DATA_VA,%a6
+1:      addq.l  #1,(%a6)
+        adda.l  %a4,%a6
+        cmpa.l  %a5,%a6
+        bcs.s   1b
+        moveq   #0,%d0                  /* capability register 0: the client's reply endpoint */
+        trap    #0
+        bra.s   user_server
+user_programs_end:

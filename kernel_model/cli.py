@@ -1,0 +1,111 @@
+"""The command ``cfemu``: the machine's commands (emu.cli) and those of the kernel model.
+
+Only typer and the standard library are imported here; each command imports what it needs, because `cfemu --help` must
+answer at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emu.cli import EngineName, execute, new_app, register
+
+__all__ = ["app", "main"]
+
+EXIT_INTERRUPTED = 130
+
+COMPARE_EPILOG = """\b
+Examples:
+  cfemu compare
+  cfemu compare --strategy reserve --strategy slab --mapping acr
+  cfemu compare my-board.toml --json > rows.json
+
+\b
+Exit status: 0 when every row was computed (a refused combination is a row); 2 for bad input, or when the guest could
+not go on; 130 after Ctrl-C, with the finished rows printed.
+"""
+
+app = new_app("Compare kernel-heap strategies on an exact ColdFire V4e with MMU, and run any ColdFire program on it.")
+
+
+@app.command(
+    "compare", epilog=COMPARE_EPILOG, help="Compare kernel-heap strategies: misses, cycles, memory, refused devices."
+)
+def compare(
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SCENARIO.toml]",
+            help="Board, devices and parameters: a file, or a name from `cfemu scenarios`.",
+            show_default=False,
+        ),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one; repeat for more.", show_default=False)
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one; repeat for more.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Instead of the scenario's.", show_default=False)
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="How to run the guest; all give the same figures.")
+    ] = EngineName.AUTO,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    from kernel_model.compare import Selection, compare_scenario
+
+    outcome = compare_scenario(scenario, Selection(tuple(strategy or ()), tuple(mapping or ()), seed), engine.value)
+    if json:
+        from kernel_model.results import encode_report
+
+        sys.stdout.write(encode_report(outcome.report).decode())
+    else:
+        from kernel_model.report.table import print_report
+
+        print_report(outcome.report)
+    if outcome.interrupted:
+        print(f"cfemu: interrupted after {len(outcome.report.rows)} of {outcome.total} rows", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@app.command("strategies", help="List the strategies, one a line.")
+def strategies() -> None:
+    from kernel_model.strategies import STRATEGIES
+
+    _print_table({name: f"{item.summary} ({item.origin})" for name, item in STRATEGIES.items()})
+
+
+@app.command("workloads", help="List the workloads, one a line.")
+def workloads() -> None:
+    from kernel_model.workloads import WORKLOADS
+
+    _print_table({name: workload.summary for name, workload in WORKLOADS.items()})
+
+
+@app.command("scenarios", help="List the scenarios that come with cfemu, one a line.")
+def scenarios() -> None:
+    from kernel_model.scenario import load_scenario, packaged_scenarios
+
+    _print_table({name: load_scenario(path).summary for name, path in packaged_scenarios().items()})
+
+
+def _print_table(lines: dict[str, str]) -> None:
+    width = max(map(len, lines), default=0)
+    for name, text in lines.items():
+        typer.echo(f"{name:{width}}  {text}")
+
+
+register(app)
+
+
+def main() -> None:
+    """Entry point of the command ``cfemu``."""
+    sys.exit(execute(app))
+
+
+if __name__ == "__main__":
+    main()

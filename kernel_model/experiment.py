@@ -1,0 +1,182 @@
+"""A scenario's rows: plan, boot, workloads, books.  Rows are independent of each other and can run in parallel."""
+
+import multiprocessing
+import multiprocessing.context
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from emu.board import get_board
+
+from emu.elf import Elf, load_elf
+from emu.errors import UsageError
+from firmware import Nucleus, nucleus
+from kernel_model.books import frame_figures, heap_figures, refusal_in_words
+from kernel_model.choices import Mapping
+from kernel_model.devices import Device, synthetic
+from kernel_model.layout import Plan, PlanRefused, make_plan
+from kernel_model.measure import add_cycles, add_misses, workload_result, worst_operation
+from kernel_model.results import Row, WorkloadResult
+from kernel_model.scenario import Scenario
+from kernel_model.session import Session
+from kernel_model.strategies import STRATEGIES
+from kernel_model.workloads import WORKLOADS, Workload
+
+__all__ = ["Job", "RowOutcome", "jobs", "nucleus_of", "run_jobs", "run_row"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to compute."""
+
+    scenario: Scenario
+    strategy: str
+    mapping: Mapping
+    engine: str
+
+
+@dataclass(frozen=True)
+class RowOutcome:
+    """A finished row, and the engine that really ran ("" where the combination was refused before any ran)."""
+
+    row: Row
+    engine: str
+
+
+def nucleus_of(scenario: Scenario) -> Nucleus:
+    """The guest program for the scenario's board; raises UsageError when there is none."""
+    board = get_board(scenario.board)
+    try:
+        return nucleus(board.ram[0][0])
+    except (OSError, ValueError) as error:
+        raise UsageError(f"board {board.name}: {error}") from None
+
+
+@cache
+def _load(path: Path) -> Elf:
+    return load_elf(path)
+
+
+def jobs(scenario: Scenario, engine: str = "auto") -> list[Job]:
+    """Every strategy under every mapping that the scenario asks for, in the registries' order."""
+    strategies = scenario.strategies or list(STRATEGIES)
+    mappings = scenario.mappings or list(Mapping)
+    return [
+        Job(scenario, strategy, mapping, engine)
+        for strategy in STRATEGIES
+        if strategy in strategies
+        for mapping in Mapping
+        if mapping in mappings
+    ]
+
+
+def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int, RowOutcome]]:
+    """Compute rows, in parallel where there is more than one processor; yields (index, row) as they finish."""
+    count = min(workers or os.cpu_count() or 1, len(work))
+    if count <= 1:
+        for index, job in enumerate(work):
+            yield index, run_row(job)
+        return
+    with ProcessPoolExecutor(count, mp_context=_context()) as pool:
+        futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in enumerate(work)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Fork where there is fork: the workers then share what the parent has already imported and compiled."""
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("fork" if "fork" in methods else methods[0])
+
+
+def run_row(job: Job) -> RowOutcome:
+    """Compute one row."""
+    scenario, strategy = job.scenario, STRATEGIES[job.strategy]
+
+    def plan_for(devices: tuple[Device, ...]) -> Plan:
+        return make_plan(scenario, get_board(scenario.board), strategy, job.mapping, devices)
+
+    try:
+        plan = plan_for(scenario.devices())
+    except PlanRefused as reason:
+        return RowOutcome(_refused_row(job, str(reason)), "")
+    firmware = nucleus_of(scenario)
+    results: dict[str, WorkloadResult | None] = {}
+    with Session(scenario, plan, _load(firmware.path), job.engine) as session:
+        for workload in _wanted(scenario, shared=True):
+            results[workload.name] = None if session.halted else measure(session, workload)
+        heap, frames, pages = heap_figures(session), frame_figures(session.model), session.device_pages()
+        refusal = refusal_in_words(session)
+        session.console_drill()
+        console, engine = session.console_reached(), session.machine.engine
+    for workload in _wanted(scenario, shared=False):
+        results[workload.name] = _alone(job, plan_for(synthetic(workload.device_memory or 0)), workload)
+    done = {name: result for name, result in results.items() if result is not None}
+    row = Row(
+        **_identity(job),
+        firmware=firmware.sha256,
+        refusal=refusal,
+        instructions=sum(result.instructions for result in done.values()),
+        cycles=add_cycles(result.cycles for result in done.values()),
+        misses=add_misses(result.misses for result in done.values()),
+        heap=heap,
+        frames=frames,
+        device_pages=pages,
+        console=console,
+        worst_operation=worst_operation(done.values()),
+        workloads=done,
+    )
+    return RowOutcome(row, engine)
+
+
+def _wanted(scenario: Scenario, *, shared: bool) -> list[Workload]:
+    """The workloads that share the scenario's machine, or those that have one of their own."""
+    names = scenario.workload.run
+    return [
+        workload
+        for workload in WORKLOADS.values()
+        if (workload.device_memory is None) is shared and (names is None or workload.always or workload.name in names)
+    ]
+
+
+def measure(session: Session, workload: Workload) -> WorkloadResult:
+    """Run one workload between two readings of the counters."""
+    before = session.counters()
+    workload.run(session)
+    return workload_result(session.counters() - before, session.device_pages())
+
+
+def _alone(job: Job, plan: Plan, workload: Workload) -> WorkloadResult | None:
+    """Run a workload on a machine of its own, with its own device memory attached before the counting begins.
+
+    None when the kernel halted while the devices were attached.
+    """
+    elf = _load(nucleus_of(job.scenario).path)
+    with Session(job.scenario, plan, elf, job.engine) as session:
+        session.boot()
+        WORKLOADS["bring-up"].run(session)
+        return None if session.halted else measure(session, workload)
+
+
+def _refused_row(job: Job, reason: str) -> Row:
+    return Row(**_identity(job), firmware=None, refusal=reason)
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    kernel = job.scenario.kernel
+    return {
+        "strategy": job.strategy,
+        "mapping": job.mapping.value,
+        "handler": kernel.handler.value,
+        "board": job.scenario.board,
+        "flush": kernel.flush.value,
+        "allocation": kernel.allocation.value,
+        "seed": job.scenario.seed,
+    }

@@ -1,0 +1,171 @@
+"""The comparison as tables, on a terminal or in a pipe: figures, verdict, and why the rest was refused."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kernel_model.report.verdict import best, comparable, verdict
+from kernel_model.results import Report, Row
+
+__all__ = ["print_report", "print_rows"]
+
+BEST_MARK = "*"
+NARROWEST = 108
+"""A table is never squeezed below this: a terminal that is narrower wraps lines, it does not lose figures."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its heading, its figure (None where the row has none), its text, and whether less is better."""
+
+    heading: str
+    figure: Callable[[Row], int | None]
+    show: Callable[[int, Row], str] = lambda value, row: f"{value:,}"
+    ranked: bool = True
+
+    def text(self, row: Row) -> str:
+        """The cell of ``row``."""
+        value = self.figure(row)
+        return "-" if value is None else self.show(value, row)
+
+    def rank(self, row: Row) -> int:
+        """The figure by which the best row is found."""
+        return self.figure(row) or 0
+
+
+def _mega(value: int, row: Row) -> str:
+    return f"{value / 1e6:.2f}"
+
+
+def _kilobytes(value: int, row: Row) -> str:
+    return f"{value / 1024:,.0f}"
+
+
+def _percent(value: int, row: Row) -> str:
+    return f"{value / PER_UNIT * 100:.2f}"
+
+
+def _with_name(value: int, row: Row) -> str:
+    name = row.worst_operation.name if row.worst_operation else ""
+    return f"{value:,} {name.replace('_', ' ')}"
+
+
+def _yes_or_no(value: int, row: Row) -> str:
+    return "yes" if value else "NO"
+
+
+def _heap_misses(row: Row) -> int | None:
+    """Misses on kernel heap, wherever it lies."""
+    if row.misses is None:
+        return None
+    regions = row.misses.by_region.items()
+    return sum(sides.itlb + sides.dtlb for name, sides in regions if name.startswith(HEAP_REGIONS))
+
+
+HEAP_REGIONS = ("heap.", "page-space")
+PER_UNIT = 1_000_000
+
+COSTS = (
+    Column("Mcycles", lambda r: r.cycles.total if r.cycles else None, _mega),
+    Column("refill%", lambda r: round(r.cycles.share * PER_UNIT) if r.cycles else None, _percent),
+    Column("I-miss", lambda r: r.misses.itlb if r.misses else None),
+    Column("D-miss", lambda r: r.misses.dtlb if r.misses else None),
+    Column("on heap", _heap_misses),
+    Column("nested", lambda r: r.misses.nested if r.misses else None),
+    Column("worst operation", lambda r: r.worst_operation.cycles if r.worst_operation else None, _with_name),
+)
+
+MEMORY = (
+    Column("heap KB", lambda r: r.heap.reserved if r.heap else None, _kilobytes),
+    Column("wasted", lambda r: r.heap.wasted if r.heap else None, _kilobytes),
+    Column("direct", lambda r: r.heap.direct_mapped if r.heap else None, _kilobytes, ranked=False),
+    Column("promised", lambda r: r.frames.promised if r.frames else None, ranked=False),
+    Column("taken", lambda r: r.frames.taken_back if r.frames else None),
+    Column("lost", lambda r: r.frames.lost if r.frames else None),
+    Column("attached", lambda r: r.device_pages.attached if r.device_pages else None, ranked=False),
+    Column("refused", lambda r: r.device_pages.refused if r.device_pages else None, ranked=False),
+    Column("console", lambda r: None if r.console is None else int(r.console), _yes_or_no, ranked=False),
+)
+
+SECTIONS = (
+    ("costs", COSTS, "on heap: misses on kernel heap, wherever it lies. worst operation: in cycles, boot apart."),
+    (
+        "memory and devices",
+        MEMORY,
+        "direct: heap with VA = PA + constant. promised, taken, lost: frames of the space bank. Then device pages.",
+    ),
+)
+
+
+def print_report(report: Report) -> None:
+    """Tables and verdict on stdout."""
+    print_rows(report.rows, title=str(report.scenario.get("summary") or "comparison"), engine=report.engine)
+
+
+def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
+    """As :func:`print_report`, for rows alone."""
+    console = Console(highlight=False)
+    console.width = max(console.width if sys.stdout.isatty() else 0, NARROWEST)
+    console.print(Text(title, style="bold"))
+    if rows:
+        first = rows[0]
+        console.print(
+            f"board {first.board}, handler {first.handler}, flush on {first.flush}, allocation {first.allocation},"
+            f" seed {first.seed}, engine {engine or 'none'}",
+            markup=False,
+        )
+    for heading, columns, legend in SECTIONS:
+        console.print()
+        console.print(_figures(rows, columns))
+        console.print(
+            Text(f"{heading}; {BEST_MARK} best of the rows that attached every device. {legend}", style="dim")
+        )
+    console.print()
+    for sentence in verdict(rows):
+        console.print(Text(f"- {sentence}"))
+    refused = [row for row in rows if row.refusal]
+    if refused:
+        console.print()
+        console.print(_reasons(refused))
+
+
+def _figures(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("mapping", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    ran = [row for row in rows if row.cycles is not None]
+    candidates = comparable(ran)
+    winners = {
+        column.heading: best(candidates, column.rank) if column.ranked and len(candidates) > 1 else []
+        for column in columns
+    }
+    for row in ran:
+        cells = [
+            _cell(column.text(row), any(row is winner for winner in winners[column.heading])) for column in columns
+        ]
+        table.add_row(row.strategy, row.mapping, *cells)
+    return table
+
+
+def _cell(text: str, is_best: bool) -> Text:
+    return Text(f"{text}{BEST_MARK}", style="bold green") if is_best else Text(f"{text} ")
+
+
+def _reasons(rows: Sequence[Row]) -> Table:
+    """Refusals, those of one strategy with one reason on one line."""
+    mappings: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        mappings.setdefault((row.strategy, row.refusal or ""), []).append(row.mapping)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("refused", no_wrap=True)
+    table.add_column("mapping")
+    table.add_column("why")
+    for (strategy, reason), names in mappings.items():
+        table.add_row(strategy, Text(", ".join(names)), Text(reason))
+    return table

@@ -1,0 +1,158 @@
+"""What `cfemu compare` reports: one row per strategy and mapping, and the object that holds them.
+
+Fields are documented where they are defined; ``schema.py`` turns these definitions into the JSON schema.  A result
+holds nothing that differs between two runs of the same input: no time of day, no duration, no host path.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "SCHEMA_NAME",
+    "Cycles",
+    "DevicePages",
+    "Frames",
+    "HeapBytes",
+    "Misses",
+    "Operation",
+    "Report",
+    "Row",
+    "SideMisses",
+    "WorkloadResult",
+    "WorstOperation",
+    "encode_report",
+]
+
+SCHEMA_NAME = "cfemu-compare/1"
+
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part of a report."""
+
+
+class Cycles(Result, frozen=True, kw_only=True):
+    """Processor cycles."""
+
+    total: Annotated[Count, Meta(description="all cycles")]
+    refill: Annotated[Count, Meta(description="from exception entry to RTE of every outermost TLB refill")]
+    share: Annotated[Share, Meta(description="refill / total, rounded to six decimals")]
+
+
+class SideMisses(Result, frozen=True, kw_only=True):
+    """Misses of one region, by TLB."""
+
+    itlb: Count
+    dtlb: Count
+
+
+class Misses(Result, frozen=True, kw_only=True):
+    """TLB misses, as the model of the MMU counted them."""
+
+    itlb: Annotated[Count, Meta(description="instruction TLB")]
+    dtlb: Annotated[Count, Meta(description="data TLB")]
+    user: Annotated[Count, Meta(description="taken in user mode, both TLBs")]
+    kernel: Annotated[Count, Meta(description="taken in supervisor mode, both TLBs")]
+    nested: Annotated[Count, Meta(description="taken while another refill had not returned")]
+    by_region: Annotated[dict[str, SideMisses], Meta(description="by region of the virtual address")]
+
+
+class HeapBytes(Result, frozen=True, kw_only=True):
+    """Kernel heap at the end, in bytes."""
+
+    reserved: Annotated[Count, Meta(description="backing memory: boot-time heap, plus growth, less what was released")]
+    used: Annotated[Count, Meta(description="kernel objects, and headers of attached device pages")]
+    wasted: Annotated[Count, Meta(description="reserved - used")]
+    direct_mapped: Annotated[Count, Meta(description="bytes of `reserved` for which VA = PA + the kernel's constant")]
+
+
+class Frames(Result, frozen=True, kw_only=True):
+    """The promise to the space bank, in page frames."""
+
+    promised: Annotated[Count, Meta(description="at the bank's start, plus what was released to it")]
+    taken_back: Annotated[Count, Meta(description="taken for the heap after the promise: promise broken")]
+    lost: Annotated[Count, Meta(description="taken while every frame left was allocated: content lost")]
+
+
+class DevicePages(Result, frozen=True, kw_only=True):
+    """Pages of device memory."""
+
+    attached: Count
+    refused: Count
+
+
+class WorstOperation(Result, frozen=True, kw_only=True):
+    """The longest kernel operation."""
+
+    name: str
+    cycles: Count
+
+
+class Operation(Result, frozen=True, kw_only=True):
+    """All executions of one kernel operation."""
+
+    count: Count
+    cycles: Annotated[Count, Meta(description="total")]
+    worst: Annotated[Count, Meta(description="cycles of the longest one")]
+
+
+class WorkloadResult(Result, frozen=True, kw_only=True):
+    """Counters of one workload."""
+
+    instructions: Count
+    cycles: Cycles
+    misses: Misses
+    inhibited_reads: Annotated[Count, Meta(description="reads of cache-inhibited memory, each one a bus access")]
+    inhibited_writes: Annotated[Count, Meta(description="writes to cache-inhibited memory")]
+    operations: Annotated[dict[str, Operation], Meta(description="by kernel operation")]
+    device_pages: Annotated[DevicePages, Meta(description="device pages there while the workload ran, and refused")]
+
+
+class Row(Result, frozen=True, kw_only=True):
+    """One strategy under one mapping.  The measured fields are null where the combination itself is refused."""
+
+    strategy: str
+    mapping: str
+    handler: str
+    board: str
+    flush: str
+    allocation: str
+    seed: int
+    firmware: Annotated[str | None, Meta(description="SHA-256 of the guest program that ran")]
+    refusal: Annotated[
+        str | None, Meta(description="why the combination, or a device, was refused; null when nothing was")
+    ]
+    instructions: Annotated[Count | None, Meta(description="retired, all workloads")] = None
+    cycles: Cycles | None = None
+    misses: Misses | None = None
+    heap: HeapBytes | None = None
+    frames: Frames | None = None
+    device_pages: Annotated[DevicePages | None, Meta(description="of the scenario's own devices")] = None
+    console: Annotated[
+        bool | None,
+        Meta(
+            description="after a refusal, guest code attached the console device page by page and wrote the re-tune"
+            " message, with the number to set, through it"
+        ),
+    ] = None
+    worst_operation: WorstOperation | None = None
+    workloads: dict[str, WorkloadResult] | None = None
+
+
+class Report(Result, frozen=True, kw_only=True):
+    """A whole comparison."""
+
+    schema: Annotated[str, Meta(description=f"always {SCHEMA_NAME}")]
+    scenario: Annotated[dict[str, Any], Meta(description="the scenario with every default filled in")]
+    versions: Annotated[dict[str, str], Meta(description="of this package and of what computes the figures")]
+    engine: Annotated[str, Meta(description="native, public or reference: the only field that differs between them")]
+    rows: list[Row]
+
+
+def encode_report(report: Report) -> bytes:
+    """The report as indented JSON with sorted keys, ending in a newline: equal input gives equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=2) + b"\n"

@@ -1,0 +1,264 @@
+"""Scenario files: what is compared, on which board, with which devices.
+
+A scenario is TOML.  Every key has a default (those of ``scenarios/default.toml``), an unknown key is an error that
+names the file and the path of the key, and sizes are written as a number of bytes or with a unit ("128 MB").
+"""
+
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from emu.board import BOARDS, Board
+
+from emu.errors import UsageError
+from kernel_model import abi
+from kernel_model.choices import Flush, Handler, Mapping
+from kernel_model.devices import CATALOGUE, Arrival, Device
+from kernel_model.physmem import Direction
+from kernel_model.sizing import PAGE_SIZE, estimate
+from kernel_model.strategies.base import Reserves
+from kernel_model.structures import Alignment, sizes
+
+__all__ = ["Scenario", "ScenarioError", "load_scenario", "packaged_scenarios", "parse_scenario", "parse_size"]
+
+SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
+UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
+ADDRESS_SPACE = 1 << 32
+MANY = 1_000_000
+WORKLOAD_LIMITS = {
+    "processes": (2, abi.MAX_USER_PROCESSES),
+    "ipc_round_trips": (1, MANY),
+    "prepares": (1, MANY),
+    "frame_buffer_rounds": (1, MANY),
+    "frame_buffer_prepares": (1, MANY),
+}
+
+Fail = Callable[[str, str], NoReturn]
+
+
+class ScenarioError(UsageError):
+    """A scenario says something that cannot be meant; ``str()`` is one line: file, key, reason."""
+
+    def __init__(self, source: str, key: str, why: str) -> None:
+        super().__init__(f"{source}: {key}: {why}" if key else f"{source}: {why}")
+        self.source, self.key, self.why = source, key, why
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every table of the file."""
+
+
+class KernelTable(Strict, frozen=True, kw_only=True):
+    """``[kernel]``: how the kernel is built."""
+
+    tables: bool = False
+    alignment: Alignment = Alignment.ALIGNED
+    handler: Handler = Handler.RANGE
+    flush: Flush = Flush.SWITCH
+    allocation: Direction = Direction.BOTTOM_UP
+
+
+class ReserveTable(Strict, frozen=True, kw_only=True):
+    """``[reserve]``: for how much device memory headers are set aside at boot."""
+
+    console: int | str = "128 KB"
+    device: int | str = "160 MB"
+    over: int | str = "512 MB"
+    keep: int | str = "8 MB"
+
+    def amounts(self) -> Reserves:
+        """The tunable amounts in bytes."""
+        return Reserves(parse_size(self.device), parse_size(self.over), parse_size(self.keep))
+
+    def console_bytes(self) -> int:
+        """Device memory of the protected console reserve, in bytes."""
+        return parse_size(self.console)
+
+
+class BankTable(Strict, frozen=True, kw_only=True):
+    """``[bank]``: how much of what it was promised the space bank has handed out."""
+
+    allocated_percent: float = 100.0
+
+
+class WorkloadTable(Strict, frozen=True, kw_only=True):
+    """``[workload]``: how much of each operation a workload does."""
+
+    run: list[str] | None = None
+    processes: int = 2
+    ipc_round_trips: int = 1000
+    prepares: int = 2000
+    frame_buffer_rounds: int = 500
+    frame_buffer_prepares: int = 4
+
+
+class DeviceTable(Strict, frozen=True, kw_only=True):
+    """``[[device]]``: one device; ``kind`` gives size and memory (rather than registers) where they are not given."""
+
+    name: str | None = None
+    kind: str | None = None
+    size: int | str | None = None
+    base: int | None = None
+    memory: bool | None = None
+    arrival: Arrival = Arrival.CONFIGURATION
+
+
+class Scenario(Strict, frozen=True, kw_only=True):
+    """A whole scenario file."""
+
+    summary: str = ""
+    board: str = "coyotos128"
+    seed: int = 1
+    strategies: list[str] | None = None
+    mappings: list[Mapping] | None = None
+    kernel: KernelTable = KernelTable()
+    reserve: ReserveTable = ReserveTable()
+    bank: BankTable = BankTable()
+    workload: WorkloadTable = WorkloadTable()
+    device: list[DeviceTable] = []
+
+    def devices(self) -> tuple[Device, ...]:
+        """The population that is attached after boot, in order."""
+        return tuple(_device(index, table) for index, table in enumerate(self.device))
+
+
+def parse_size(value: int | str) -> int:
+    """Bytes of ``4096``, ``"128 MB"``, ``"4KB"``; ValueError for anything else."""
+    if isinstance(value, int):
+        return value
+    match = SIZE_PATTERN.fullmatch(value)
+    unit = match[2] if match else None
+    unit = f"{unit}B" if unit in ("K", "M", "G") else unit
+    if match is None or unit not in UNITS:
+        raise ValueError(f"{value!r} is not a size; write bytes, or a number with KB, MB or GB")
+    return int(match[1]) * UNITS[unit]
+
+
+def _device(index: int, table: DeviceTable) -> Device:
+    kind = CATALOGUE.get(table.kind or "")
+    size = kind.size if table.size is None and kind else parse_size(table.size or 0)
+    memory = table.memory if table.memory is not None else (kind.memory if kind else True)
+    return Device(table.name or f"device {index}", size, table.arrival, table.base, memory)
+
+
+def packaged_scenarios() -> dict[str, Path]:
+    """Scenarios that come with the product: name -> file."""
+    return {path.stem: path for path in sorted(SCENARIO_DIRECTORY.glob("*.toml"))}
+
+
+def load_scenario(path: Path | None = None) -> Scenario:
+    """Read a scenario file, by path or by the name of a packaged one; None is the default scenario.
+
+    Raises :class:`ScenarioError` for a file that is missing, is not TOML, or says what cannot be meant.
+    """
+    packaged = packaged_scenarios()
+    file = packaged["default"] if path is None else path
+    if not file.exists() and str(file) in packaged:
+        file = packaged[str(file)]
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ScenarioError(str(file), "", error.strerror or "cannot be read") from None
+    return parse_scenario(text, str(path if path is not None else file.name))
+
+
+def parse_scenario(text: bytes, source: str) -> Scenario:
+    """Decode and check one scenario; ``source`` names it in errors."""
+    try:
+        scenario = msgspec.toml.decode(text, type=Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(source, *_key_and_reason(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    _check(scenario, source)
+    return scenario
+
+
+def _key_and_reason(message: str) -> tuple[str, str]:
+    """Split msgspec's "what - at `$.path`" into our key path and reason."""
+    what, _, path = message.partition(" - at `$")
+    path = path.rstrip("`").removeprefix(".")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        return ".".join(filter(None, (path, unknown[1]))), "unknown key"
+    return path, what[:1].lower() + what[1:]
+
+
+def _check(scenario: Scenario, source: str) -> None:
+    """Everything that types cannot say; raises :class:`ScenarioError` at the first contradiction."""
+    from kernel_model.strategies import STRATEGIES
+    from kernel_model.workloads import WORKLOADS
+
+    def fail(key: str, why: str) -> NoReturn:
+        raise ScenarioError(source, key, why)
+
+    def known(key: str, what: str, value: str, names: Collection[str]) -> None:
+        if value not in names:
+            fail(key, f"unknown {what} {value!r}; known: {', '.join(names)}")
+
+    known("board", "board", scenario.board, BOARDS)
+    for index, name in enumerate(scenario.strategies or ()):
+        known(f"strategies[{index}]", "strategy", name, STRATEGIES)
+    for index, name in enumerate(scenario.workload.run or ()):
+        known(f"workload.run[{index}]", "workload", name, WORKLOADS)
+    for key, (low, high) in WORKLOAD_LIMITS.items():
+        value = getattr(scenario.workload, key)
+        if not low <= value <= high:
+            fail(f"workload.{key}", f"must be {low} to {high}, not {value}")
+    if not 1 <= scenario.seed < ADDRESS_SPACE:
+        fail("seed", f"must be 1 to {ADDRESS_SPACE - 1}, not {scenario.seed}")
+    if not 0 <= scenario.bank.allocated_percent <= 100:
+        fail("bank.allocated_percent", f"must be 0 to 100, not {scenario.bank.allocated_percent}")
+    board = BOARDS[scenario.board]
+    _check_reserve(scenario, fail)
+    _check_kernel(scenario, board, fail)
+    _check_devices(scenario, board, fail)
+
+
+def _check_reserve(scenario: Scenario, fail: Fail) -> None:
+    for key, value in msgspec.structs.asdict(scenario.reserve).items():
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            fail(f"reserve.{key}", str(error))
+        if not 0 <= size <= ADDRESS_SPACE:
+            fail(f"reserve.{key}", f"must be 0 to 4 GB of device memory, not {size} bytes")
+
+
+def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
+    struct_sizes = sizes(scenario.kernel.alignment)
+    try:
+        estimate(board.ram[0][1], abi.IMAGE_SIZE, struct_sizes=struct_sizes, tables=scenario.kernel.tables)
+    except ValueError as error:
+        fail("board", f"{scenario.board} is too small for its kernel: {error}")
+
+
+def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:
+    names: set[str] = set()
+    placed: list[tuple[int, int, str]] = [(base, base + size, "RAM") for base, size in board.ram]
+    for index, table in enumerate(scenario.device):
+        key = f"device[{index}]"
+        if table.kind is not None and table.kind not in CATALOGUE:
+            fail(f"{key}.kind", f"unknown kind {table.kind!r}; known: {', '.join(CATALOGUE)}")
+        if table.kind is None and table.size is None:
+            fail(key, "needs a size or a kind")
+        try:
+            device = _device(index, table)
+        except ValueError as error:
+            fail(f"{key}.size", str(error))
+        if device.size <= 0:
+            fail(f"{key}.size", f"must be positive, not {device.size}")
+        if device.name in names:
+            fail(f"{key}.name", f"{device.name!r} is another device's name already")
+        names.add(device.name)
+        if device.base is None:
+            continue
+        if device.base < 0 or device.base % PAGE_SIZE or device.base + device.size > ADDRESS_SPACE:
+            fail(f"{key}.base", f"{device.base:#x} is not a page address with room for {device.size} bytes above it")
+        for low, high, owner in placed:
+            if device.base < high and low < device.base + device.size:
+                fail(f"{key}.base", f"{device.base:#x}..{device.base + device.size - 1:#x} overlaps {owner}")
+        placed.append((device.base, device.base + device.size, device.name))

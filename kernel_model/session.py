@@ -1,0 +1,184 @@
+"""One running nucleus with its half of the kernel in Python: what workloads talk to."""
+
+from collections.abc import Iterable
+
+from emu.counters import Counters
+from emu.machine import Machine, StopReason
+
+from emu.elf import Elf
+from emu.errors import EngineError, GuestError
+from kernel_model import abi
+from kernel_model.devices import Arrival, PlacedDevice
+from kernel_model.kernel import Done, KernelModel
+from kernel_model.layout import GROWTH_LIMIT, GROWTH_VA, Plan
+from kernel_model.results import DevicePages
+from kernel_model.scenario import Scenario, WorkloadTable
+
+__all__ = ["Session"]
+
+INSTRUCTION_BUDGET = 2_000_000_000
+"""A command that takes longer hangs: the longest of the default scenario takes a hundredth of this."""
+
+PANIC_NAMES = {panic.value: panic.name.lower().replace("_", " ") for panic in abi.Panic}
+
+
+class Session:
+    """A machine that boots the nucleus of one plan.  Use as a context manager; closes the machine."""
+
+    def __init__(self, scenario: Scenario, plan: Plan, elf: Elf, engine: str) -> None:
+        self.scenario = scenario
+        self.plan = plan
+        self.machine = Machine(plan.board, engine=engine)
+        self.model = KernelModel(
+            plan,
+            scenario.bank.allocated_percent,
+            self.machine.regions.add,
+            retune=sum(item.pages(plan.page_size) for item in plan.devices if not item.refusal),
+        )
+        self.pages_attached: dict[str, int] = {}
+        self.pages_refused = 0
+        self.halted = False
+        self.machine.load_elf(elf)
+        self.machine.write_physical(plan.ram[0] + abi.PARAMETER_OFFSET, plan.parameters.pack())
+        self.machine.on_hypercall = self.model
+        for item in plan.devices:
+            if not item.refusal:
+                self.machine.attach_memory(item.base, item.device.size, item.device.name)
+        for name, start, end in _fixed_regions(plan):
+            self.machine.regions.add(name, start, end)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.machine.close()
+
+    @property
+    def amounts(self) -> WorkloadTable:
+        """How much of each operation the scenario asks for."""
+        return self.scenario.workload
+
+    @property
+    def seed(self) -> int:
+        """Seed of the guest's own pseudo-random choices; never 0."""
+        return self.scenario.seed
+
+    def counters(self) -> Counters:
+        """Everything counted so far."""
+        return self.machine.counters()
+
+    def boot(self) -> None:
+        """Run the nucleus from reset to its first request for a command; raises GuestError when it cannot boot."""
+        self._run()
+        if self.model.booted is None:
+            raise GuestError("the nucleus stopped before it had booted", self._state())
+        # What is left of RAM is reached, if at all, through the direct map; regions match in the order they were added.
+        base, size = self.plan.ram
+        self.machine.regions.add("page-space", base + self.plan.constant, base + self.plan.constant + size)
+
+    def command(self, command: abi.Command, *arguments: int) -> Done | None:
+        """Run one command to its end; None when the kernel halted during it (or had halted before)."""
+        if self.halted:
+            return None
+        done = len(self.model.done)
+        self.model.commands.append((command, *arguments))
+        if not self._run():
+            return None
+        if len(self.model.done) != done + 1:
+            raise EngineError(f"the nucleus did not finish command {command.name}")
+        return self.model.done[-1]
+
+    def attach(self, arrival: Arrival) -> None:
+        """Attach every device of the population that arrives so, page by page."""
+        for item in self.plan.devices:
+            if item.device.arrival is arrival:
+                self._attach(item)
+
+    def _attach(self, item: PlacedDevice) -> None:
+        wanted = item.pages(self.plan.page_size) - self.plan.header_pages_in(item)
+        attached = 0
+        if not item.refusal and not self.halted:
+            done = self.command(abi.Command.ATTACH, item.base, wanted)
+            attached = done.figures[0] if done else wanted - self.model.refused[-1].pages_left
+        self.pages_attached[item.device.name] = attached
+        self.pages_refused += wanted - attached
+
+    def release(self) -> None:
+        """The device configuration is known: give back what the strategy gives back."""
+        keep = self.plan.strategy.released_down_to
+        if keep is not None:
+            self.command(abi.Command.RELEASE, self.plan.headers_for(keep(self.plan.reserves)))
+
+    def attached(self) -> list[tuple[PlacedDevice, int]]:
+        """Devices with the number of their pages that were attached."""
+        return [(item, self.pages_attached.get(item.device.name, 0)) for item in self.plan.devices]
+
+    def device_pages(self) -> DevicePages:
+        """Pages of device memory attached and refused so far."""
+        return DevicePages(attached=sum(self.pages_attached.values()), refused=self.pages_refused)
+
+    def console_drill(self) -> None:
+        """Ask for one device page more than there are headers, so that the kernel must refuse and call for the user.
+
+        For rows in which nothing was refused: the console must be reachable in those too.  Growth is switched off
+        first, as if the bank had nothing left to give.
+        """
+        if self.halted or self.model.refused:
+            return
+        self.model.growth_allowed = False
+        self.command(abi.Command.ATTACH, self._beyond_devices(), self._free_headers() + 1)
+
+    def _free_headers(self) -> int:
+        """Headers left for device pages, as the guest last said."""
+        for done in reversed(self.model.done):
+            if done.command == abi.Command.ATTACH:
+                return done.figures[5]
+            if done.command == abi.Command.RELEASE:
+                return done.figures[1]
+        return self.model.booted.free_headers if self.model.booted else 0
+
+    def _beyond_devices(self) -> int:
+        """A physical address where the board has a device window but no device."""
+        base = self.plan.board.device_window[0] if self.plan.board.device_window else 0x8000_0000
+        return max([base, *(item.end for item in self.plan.devices if not item.refusal)], default=base)
+
+    def console_reached(self) -> bool:
+        """Whether, after a refusal, guest code attached the console and wrote the number to set through it."""
+        if not self.model.refused or self.model.announced is None:
+            return False
+        operations = self.counters().operations
+        wrote = f"reserve={self.model.announced}".encode() in bytes(self.machine.console)
+        return wrote and operations.get(abi.Operation.CONSOLE, (0, 0, 0))[0] > 0
+
+    def _run(self) -> bool:
+        """Run until the guest wants a command; False when the kernel halted for want of headers."""
+        result = self.machine.run(max_instructions=INSTRUCTION_BUDGET)
+        if result.reason is StopReason.HYPERCALL:
+            return True
+        panic = self.model.panic
+        if panic is not None and panic.code == abi.Panic.HEADERS_EXHAUSTED:
+            self.halted = True
+            return False
+        if panic is not None:
+            what = PANIC_NAMES.get(panic.code, f"code {panic.code}")
+            raise GuestError(
+                f"the nucleus panicked: {what} (VA {panic.va:#010x}, PC {panic.pc:#010x}, FS {panic.fault_status:#x},"
+                f" detail {panic.detail:#x})",
+                self._state(),
+            )
+        raise GuestError(f"the nucleus stopped: {result.reason.name.lower()} at PC {result.pc:#010x}", self._state())
+
+    def _state(self) -> str:
+        registers = self.machine.registers
+        return "\n".join(
+            f"{name:4} {int(registers[name]):#010x}" for name in ("pc", "sr", "a7", "d0", "d1", "d2", "d3")
+        )
+
+
+def _fixed_regions(plan: Plan) -> Iterable[tuple[str, int, int]]:
+    """Regions known before boot; those of the heap are added as its memory is granted."""
+    yield "user", 0, 0x8000_0000
+    yield "image", abi.KVA, abi.KVA + abi.IMAGE_SIZE
+    yield "console", abi.CONSOLE_VA, abi.TRANSMAP_VA
+    yield "transmap", abi.TRANSMAP_VA, abi.SUPERVISOR_LIMIT
+    yield "heap.growth", GROWTH_VA, GROWTH_LIMIT

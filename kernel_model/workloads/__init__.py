@@ -1,0 +1,17 @@
+"""The registry: every workload by name, in the order in which those that share a machine run."""
+
+from kernel_model.workloads import boot, bring_up, cold_prepare, frame_buffer, ping_pong
+from kernel_model.workloads.base import Workload
+
+__all__ = ["WORKLOADS", "Workload"]
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        boot.WORKLOAD,
+        ping_pong.WORKLOAD,
+        bring_up.WORKLOAD,
+        frame_buffer.WORKLOAD,
+        *cold_prepare.WORKLOADS,
+    )
+}

@@ -1,0 +1,56 @@
+"""What a workload is: a few commands to the guest, between two readings of the counters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernel_model import abi
+from kernel_model.devices import Arrival, PlacedDevice
+from kernel_model.kernel import Done
+from kernel_model.scenario import WorkloadTable
+
+__all__ = ["Guest", "Workload"]
+
+
+class Guest(Protocol):
+    """What a workload may do with the running nucleus."""
+
+    @property
+    def amounts(self) -> WorkloadTable:
+        """How much of each operation the scenario asks for."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the guest's own pseudo-random choices; never 0."""
+
+    def boot(self) -> None:
+        """Run the nucleus from reset to its first request for a command."""
+
+    def command(self, command: abi.Command, *arguments: int) -> Done | None:
+        """Run one command to its end; None when the kernel halted during it (or had halted before)."""
+
+    def attach(self, arrival: Arrival) -> None:
+        """Attach every device of the population that arrives so, page by page."""
+
+    def release(self) -> None:
+        """The device configuration is known: give back what the strategy gives back."""
+
+    def attached(self) -> list[tuple[PlacedDevice, int]]:
+        """Devices with the number of their pages that were attached."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named sequence of commands.
+
+    ``device_memory`` None means the scenario's own devices, on the machine that all such workloads share, in the order
+    of the registry.  A number means a machine of its own, on which that many megabytes of device memory have been
+    attached (uncounted) before.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[Guest], None]
+    device_memory: int | None = None
+    always: bool = False
+    """Part of every comparison, even where the scenario names other workloads only."""

@@ -1,0 +1,16 @@
+"""Device bring-up page by page (W8): one call, one header, one chance to run out for every page of device memory."""
+
+from kernel_model.devices import Arrival
+from kernel_model.workloads.base import Guest, Workload
+
+__all__ = ["WORKLOAD"]
+
+
+def run(guest: Guest) -> None:
+    """Devices found during configuration, then the strategy's release, then those that come late."""
+    guest.attach(Arrival.CONFIGURATION)
+    guest.release()
+    guest.attach(Arrival.LATE)
+
+
+WORKLOAD = Workload("bring-up", "the scenario's devices are attached page by page", run, always=True)

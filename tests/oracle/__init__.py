@@ -1,0 +1,1 @@
+"""A second, independent model of the hardware, used only to check the product against."""

@@ -1,0 +1,153 @@
+"""The import arrows of the design, kept by reading every source file's imports (docs/architecture.md draws them).
+
+::
+
+    kernel_model -> emu.machine -> emu.cpu -> emu.mmu
+
+An untyped library has one facade, and unicorn's C interface is known in ``emu.cpu`` only.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the kernel model may know of the machine: its surface, never how it works inside.
+MACHINE_SURFACE = {
+    "emu",
+    "emu.board",
+    "emu.cli",
+    "emu.counters",
+    "emu.elf",
+    "emu.errors",
+    "emu.machine",
+    "emu.regions",
+    "emu.run_report",
+}
+
+# package or module -> what it may import beside the standard library and itself
+ALLOWED = {
+    "emu.mmu": {"numpy", "numba", "emu.jit", "emu.mmu"},
+    "emu.errors": set[str](),
+    "emu.jit": {"numba"},
+    "emu.timing": {"numpy", "numba", "emu.errors", "emu.jit", "emu.timing"},
+    "emu.elf": {"elftools", "emu.errors"},
+}
+
+# library -> the only places that import it
+FACADES = {
+    "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
+    "capstone": {"emu.debug.disassembly"},
+    "elftools": {"emu.elf"},
+    "numba": {"emu.jit", "emu.cpu", "emu.mmu", "emu.timing"},
+    "llvmlite": {"emu.jit", "emu.cpu"},
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, anywhere in it; `from a.b import c` gives a.b, or a.b.c where that is a module."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            for alias in node.names:
+                yield resolve(node.module or "", alias.name)
+
+
+def resolve(module: str, name: str) -> str:
+    """`from emu import board` means emu.board."""
+    inner = ROOT.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if inner.with_suffix(".py").exists() or (inner / "__init__.py").exists() else module
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def is_standard(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def violations(paths: list[Path], forbidden: str) -> list[str]:
+    return [f"{module_name(p)} imports {m}" for p in paths for m in imports(p) if inside(m, forbidden)]
+
+
+def test_the_sources_are_found() -> None:
+    found = {module_name(path) for path in sources("emu", "kernel_model")}
+
+    assert {"emu", "emu.cli", "emu.errors", "kernel_model"} <= found
+
+
+def test_the_machine_never_imports_the_kernel_model() -> None:
+    assert violations(sources("emu"), "kernel_model") == []
+
+
+def test_the_product_never_imports_tests_or_benchmarks() -> None:
+    product = sources("emu", "kernel_model")
+
+    assert violations(product, "tests") + violations(product, "benchmarks") == []
+
+
+def test_the_kernel_model_knows_only_the_surface_of_the_machine() -> None:
+    inner = [
+        f"{module_name(path)} imports {module}"
+        for path in sources("kernel_model")
+        for module in imports(path)
+        if inside(module, "emu") and module not in MACHINE_SURFACE
+    ]
+
+    assert inner == []
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_low_layer_imports_only_what_it_may(package: str) -> None:
+    extra = [
+        f"{module_name(path)} imports {module}"
+        for path in sources("emu")
+        if inside(module_name(path), package)
+        for module in imports(path)
+        if not is_standard(module) and not any(inside(module, allowed) for allowed in ALLOWED[package])
+    ]
+
+    assert extra == []
+
+
+@pytest.mark.parametrize("library", FACADES)
+def test_a_library_without_types_is_imported_by_its_facade_only(library: str) -> None:
+    strangers = [
+        f"{module_name(path)} imports {module}"
+        for path in sources("emu", "kernel_model", "benchmarks")
+        if not any(inside(module_name(path), facade) for facade in FACADES[library])
+        for module in imports(path)
+        if inside(module, library)
+    ]
+
+    assert strangers == []
+
+
+def test_the_oracle_shares_nothing_with_what_it_checks() -> None:
+    oracle = [path for path in sources("tests/oracle") if not path.name.startswith(("test_", "conftest"))]
+
+    assert violations(oracle, "emu") == []
+
+
+def test_a_forbidden_import_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "sly.py"
+    source.write_text("def f():\n    from emu.cpu import state\n    import emu.mmu.tlb as t\n    return state, t\n")
+
+    assert set(imports(source)) >= {"emu.mmu.tlb"}
+    assert any(inside(module, "emu.cpu") for module in imports(source))
