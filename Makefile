@@ -52,6 +52,8 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@$(PIP) install -qq -e .
+	@echo "compiling the engine, which takes another minute or two the first time ..." >&2
+	@$(BIN)/python -c 'import emu.machine'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python

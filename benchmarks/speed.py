@@ -127,6 +127,6 @@ def measure_miss(elf: Elf, repeats: int) -> MissCost:
     misses = instructions = 0
     for _ in range(repeats):
         run = run_exact(elf, MISSING.name, MISSING.repetitions)
-        misses, instructions = run.counters.dtlb, run.counters.instructions
+        misses, instructions = run.counters.misses.dtlb, run.counters.instructions
         costs.append(run.seconds / misses * 1e6)
     return MissCost(misses, instructions / misses, median(costs))

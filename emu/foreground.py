@@ -22,7 +22,7 @@ from emu.machine import Machine, StopReason
 
 __all__ = ["Budget", "RunReport", "run_file"]
 
-EXIT_GUEST_ERROR = 2
+EXIT_GUEST_ERROR = 2  # also for a guest that waits for an answer nobody gives
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
 SLICE_SECONDS = 0.1
@@ -33,6 +33,7 @@ NOTES = {
     StopReason.INSTRUCTIONS: "the instruction budget is used up; the guest had not ended",
     StopReason.CYCLES: "the cycle budget is used up; the guest had not ended",
     StopReason.STOPPED: "the guest executed STOP and no interrupt can wake it",
+    StopReason.HYPERCALL: "the guest made a hypercall, which only `cfemu compare` answers",
 }
 
 
@@ -190,7 +191,8 @@ def run_slices(
         start = time.perf_counter()
         result = machine.run(max_instructions=length, max_cycles=cycles_left)
         if result.reason is not StopReason.INSTRUCTIONS:
-            return result.reason, result.exit_status or 0
+            status = EXIT_GUEST_ERROR if result.reason is StopReason.HYPERCALL else 0
+            return result.reason, result.exit_status or status
         slice_length = next_slice(slice_length, time.perf_counter() - start)
         progress.show(done.instructions + length)
     return None, EXIT_INTERRUPTED

@@ -147,7 +147,7 @@ class Machine:
 
     def attach_memory(self, base: int, size: int, name: str) -> None:
         """Attach a device aperture: memory at PA ``base``, ``size`` bytes, a multiple of 4 KB; BoardError if impossible."""
-        self.core.add_bank(name, base, size)
+        self.core.add_bank(name, base, size, executable=False)
 
     def load_elf(self, elf: Elf) -> None:
         """Copy the segments to their physical addresses; PC := entry, SSP := end of the first RAM bank.
@@ -266,6 +266,7 @@ class Machine:
                 s["mailbox"][: len(results)] = np.array(results, np.int64) & 0xFFFFFFFF
                 s["call_status"] = status & 0xFFFFFFFF
                 s["call_pending"] = 2
+                self._publish_regions()  # the handler may have named some
                 return None
         if event == st.EVENT_HALT and self._semihosting.requested(pc):
             self._drain_console()
@@ -314,6 +315,10 @@ class Machine:
                 return UnsupportedFeature(
                     f"operand at {address:#010x} spans two 1-KB pages that are not neighbours in physical memory {where}",
                     state,
+                )
+            case st.HALT_SKEW:
+                return UnsupportedFeature(
+                    f"1-KB pages at {address:#010x} that the public engine cannot tell apart (PA {value:#x}) {where}", state
                 )
         return EngineError(f"unicorn error {value} {where}; state:\n{state}")
 

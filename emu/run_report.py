@@ -57,8 +57,10 @@ def print_tables(report: RunReport) -> None:
         soft_wrap=True,
     )
     console.print(counter_table(report.counters))
-    for title, rows in (("region", report.counters.by_region), ("symbol", report.counters.by_symbol)):
-        if any(sum(row.values()) for row in rows.values()):
+    misses = report.counters.misses
+    for title, rows in (("region", misses.by_region), ("symbol", misses.by_symbol)):
+        if rows:
+            console.print()
             console.print(miss_table(title, rows))
 
 
@@ -75,19 +77,19 @@ def counter_table(counters: Counters) -> Table:
 
 def counter_rows(counters: Counters) -> list[tuple[str, int, str]]:
     """(name, value, remark) of each line of the table."""
-    c = counters
-    misses = c.itlb + c.dtlb
+    c, m = counters, counters.misses
     rows = [
         ("instructions", c.instructions, ""),
         ("cycles", c.cycles, f"{ratio(c.cycles, c.instructions):.2f} per instruction"),
         ("in TLB refills", c.refill_cycles, f"{100 * ratio(c.refill_cycles, c.cycles):.2f} % of the cycles"),
-        ("TLB misses", misses, f"{1000 * ratio(misses, c.instructions):.3f} per 1000 instructions"),
-        ("  instruction side", c.itlb, f"{c.itlb_user:,} user, {c.itlb_kernel:,} kernel"),
-        ("  data side", c.dtlb, f"{c.dtlb_user:,} user, {c.dtlb_kernel:,} kernel"),
+        ("TLB misses", m.total, f"{1000 * ratio(m.total, c.instructions):.3f} per 1000 instructions"),
+        ("  instruction side", m.itlb, f"{m.itlb_user:,} user, {m.itlb_kernel:,} kernel"),
+        ("  data side", m.dtlb, f"{m.dtlb_user:,} user, {m.dtlb_kernel:,} kernel"),
     ]
     optional = [
-        ("  while refilling", c.nested),
+        ("  while refilling", m.nested),
         ("access violations", c.violations),
+        ("bus errors", c.bus_errors),
         ("inhibited reads", c.inhibited_reads),
         ("inhibited writes", c.inhibited_writes),
     ]

@@ -33,7 +33,8 @@ _start: movea.l #0x00010000,%sp
         bsr     say_hello
         bsr     walk
         bsr     walk
-        halt
+end:    halt
+        bra.s   end
 
 say_hello:
         lea     message,%a0

@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.context
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from emu.board import get_board
-
 from emu.elf import Elf, load_elf
 from emu.errors import UsageError
 from firmware import Nucleus, nucleus
@@ -81,7 +81,7 @@ def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int,
         for index, job in enumerate(work):
             yield index, run_row(job)
         return
-    with ProcessPoolExecutor(count, mp_context=_context()) as pool:
+    with ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent) as pool:
         futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in enumerate(work)}
         try:
             for future in as_completed(futures):
@@ -94,6 +94,11 @@ def _context() -> multiprocessing.context.BaseContext:
     """Fork where there is fork: the workers then share what the parent has already imported and compiled."""
     methods = multiprocessing.get_all_start_methods()
     return multiprocessing.get_context("fork" if "fork" in methods else methods[0])
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; the parent alone decides what becomes of the rows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_row(job: Job) -> RowOutcome:

@@ -12,10 +12,11 @@ from kernel_model.devices import PlacedDevice
 from kernel_model.heap import Chunk
 from kernel_model.layout import Plan, physical_memory
 from kernel_model.physmem import OutOfMemory, Use
+from kernel_model.sizing import pages_for
 from kernel_model.spacebank import SpaceBank
 from kernel_model.strategies.base import GrowRequest, Refused
 
-__all__ = ["Booted", "Done", "KernelModel", "Panic", "RefusedAttach"]
+__all__ = ["Booted", "Done", "KernelModel", "Panic", "RefusedAttach", "boot_chunks"]
 
 Answer = tuple[int, Sequence[int]]
 
@@ -70,7 +71,6 @@ class KernelModel:
 
     plan: Plan
     allocated_percent: float = 100.0
-    on_region: Callable[[str, int, int], None] = lambda name, start, end: None
     retune: int = 0
     """Headers for device pages that the whole population needs: the number that the console announces."""
     growth_allowed: bool = True
@@ -145,7 +145,7 @@ class KernelModel:
         self.reason = ""
         try:
             if kind == abi.GrowKind.BOOT:
-                pa, pages = self._boot_chunk(wanted, subject)
+                pa, pages = self.boot_chunk(wanted, subject)
             elif kind == abi.GrowKind.USER:
                 pa, pages = self._take(1, Use.PINNED, Use.PAGES), 1
             elif not self.growth_allowed:
@@ -161,25 +161,24 @@ class KernelModel:
             return abi.Refusal.POLICY, ()
         return abi.Refusal.OK, (pa, pages)
 
-    def _boot_chunk(self, wanted: int, vector: int) -> tuple[int, int]:
+    def boot_chunk(self, wanted: int, vector: int) -> tuple[int, int]:
+        """Up to ``wanted`` pages in one piece for a vector: (PA, pages)."""
         pages = min(wanted, self.memory.longest_run() // self.plan.page_size)
         pa = self._take(pages, Use.HEADERS if vector == abi.Vector.RESERVE else Use.HEAP, Use.AVAILABLE)
-        self._add_chunk(f"heap.{abi.Vector(vector).name.lower()}", pa, pages, direct=self.plan.direct)
+        self._add_chunk(pa, pages, direct=self.plan.direct)
         return pa, pages
 
     def _count_growth(self, kind: int, pa: int, pages: int) -> None:
         self.last_growth = (pa, pages)
         if kind != abi.GrowKind.ALTMAP:  # device memory is no RAM
-            self._add_chunk("", pa, pages, direct=kind == abi.GrowKind.SLAB)
+            self._add_chunk(pa, pages, direct=kind == abi.GrowKind.SLAB)
 
-    def _add_chunk(self, region: str, pa: int, pages: int, *, direct: bool) -> None:
+    def _add_chunk(self, pa: int, pages: int, *, direct: bool) -> None:
         size = pages * self.plan.page_size
         va = pa + self.plan.constant if direct else self.next_va
         if not direct:
             self.next_va += size
         self.chunks.append(Chunk(va, pa, size))
-        if region:
-            self.on_region(region, va, va + size)
 
     def take_promised(self, pages: int) -> tuple[int, int]:
         """Frames of page space, taken back from the space bank's promise."""
@@ -248,6 +247,22 @@ class KernelModel:
     def heap_bytes(self) -> int:
         """Bytes of RAM that back the heap, growth included."""
         return sum(chunk.size for chunk in self.chunks)
+
+
+def boot_chunks(plan: Plan) -> list[tuple[abi.Vector, Chunk]]:
+    """Where every vector of the boot heap will lie, found by asking a model as the nucleus will ask at boot.
+
+    Raises :class:`OutOfMemory` when the heap does not fit.
+    """
+    model = KernelModel(plan)
+    counts, strides = plan.parameters.values["vector_count"], plan.parameters.values["vector_stride"]
+    placed = []
+    for vector in abi.Vector:
+        wanted = pages_for(counts[vector] * strides[vector], plan.page_size)
+        while wanted:
+            wanted -= model.boot_chunk(wanted, vector)[1]
+            placed.append((vector, model.chunks[-1]))
+    return placed
 
 
 def _without(chunk: Chunk, pa: int, size: int) -> list[Chunk]:

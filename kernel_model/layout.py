@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from emu.board import Board
-
 from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
 from kernel_model.devices import Device, PlacedDevice, place

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from emu.counters import Counters
-
 from kernel_model import abi
 from kernel_model.results import Cycles, DevicePages, Misses, Operation, SideMisses, WorkloadResult, WorstOperation
 
@@ -36,9 +35,9 @@ def workload_result(counted: Counters, pages: DevicePages) -> WorkloadResult:
         inhibited_reads=counted.inhibited_reads,
         inhibited_writes=counted.inhibited_writes,
         operations={
-            operation_name(number): Operation(count=count, cycles=total, worst=worst)
-            for number, (count, total, worst) in counted.operations.items()
-            if count
+            operation_name(number): Operation(count=done.count, cycles=done.cycles, worst=done.worst)
+            for number, done in counted.operations.items()
+            if done.count
         },
         device_pages=pages,
     )

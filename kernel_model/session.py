@@ -1,16 +1,14 @@
 """One running nucleus with its half of the kernel in Python: what workloads talk to."""
 
-from collections.abc import Iterable
-
 from emu.counters import Counters
-from emu.machine import Machine, StopReason
-
 from emu.elf import Elf
 from emu.errors import EngineError, GuestError
+from emu.machine import Machine, StopReason
 from kernel_model import abi
 from kernel_model.devices import Arrival, PlacedDevice
-from kernel_model.kernel import Done, KernelModel
-from kernel_model.layout import GROWTH_LIMIT, GROWTH_VA, Plan
+from kernel_model.heap import Chunk, merge_chunks
+from kernel_model.kernel import Done, KernelModel, boot_chunks
+from kernel_model.layout import Plan
 from kernel_model.results import DevicePages
 from kernel_model.scenario import Scenario, WorkloadTable
 
@@ -32,7 +30,6 @@ class Session:
         self.model = KernelModel(
             plan,
             scenario.bank.allocated_percent,
-            self.machine.regions.add,
             retune=sum(item.pages(plan.page_size) for item in plan.devices if not item.refusal),
         )
         self.pages_attached: dict[str, int] = {}
@@ -43,8 +40,9 @@ class Session:
         self.machine.on_hypercall = self.model
         for item in plan.devices:
             if not item.refusal:
-                self.machine.attach_memory(item.base, item.device.size, item.device.name)
-        for name, start, end in _fixed_regions(plan):
+                size = item.pages(plan.page_size) * plan.page_size
+                self.machine.attach_memory(item.base, size, item.device.name)
+        for name, start, end in regions(plan):
             self.machine.regions.add(name, start, end)
 
     def __enter__(self) -> "Session":
@@ -72,9 +70,6 @@ class Session:
         self._run()
         if self.model.booted is None:
             raise GuestError("the nucleus stopped before it had booted", self._state())
-        # What is left of RAM is reached, if at all, through the direct map; regions match in the order they were added.
-        base, size = self.plan.ram
-        self.machine.regions.add("page-space", base + self.plan.constant, base + self.plan.constant + size)
 
     def command(self, command: abi.Command, *arguments: int) -> Done | None:
         """Run one command to its end; None when the kernel halted during it (or had halted before)."""
@@ -148,7 +143,7 @@ class Session:
             return False
         operations = self.counters().operations
         wrote = f"reserve={self.model.announced}".encode() in bytes(self.machine.console)
-        return wrote and operations.get(abi.Operation.CONSOLE, (0, 0, 0))[0] > 0
+        return wrote and abi.Operation.CONSOLE in operations
 
     def _run(self) -> bool:
         """Run until the guest wants a command; False when the kernel halted for want of headers."""
@@ -175,10 +170,25 @@ class Session:
         )
 
 
-def _fixed_regions(plan: Plan) -> Iterable[tuple[str, int, int]]:
-    """Regions known before boot; those of the heap are added as its memory is granted."""
-    yield "user", 0, 0x8000_0000
-    yield "image", abi.KVA, abi.KVA + abi.IMAGE_SIZE
-    yield "console", abi.CONSOLE_VA, abi.TRANSMAP_VA
-    yield "transmap", abi.TRANSMAP_VA, abi.SUPERVISOR_LIMIT
-    yield "heap.growth", GROWTH_VA, GROWTH_LIMIT
+def regions(plan: Plan) -> list[tuple[str, int, int]]:
+    """Names for VA ranges [start, end), in the order in which they match: every vector of the heap has its own."""
+    named = [
+        ("user", 0, 0x8000_0000),
+        ("image", abi.KVA, abi.KVA + abi.IMAGE_SIZE),
+        ("console", abi.CONSOLE_VA, abi.TRANSMAP_VA),
+        ("transmap", abi.TRANSMAP_VA, abi.SUPERVISOR_LIMIT),
+    ]
+    pieces: dict[abi.Vector, list[Chunk]] = {}
+    for vector, chunk in boot_chunks(plan):
+        pieces.setdefault(vector, []).append(chunk)
+    for vector, chunks in pieces.items():
+        for number, chunk in enumerate(merge_chunks(chunks)):
+            name = f"heap.{vector.name.lower()}" + (f".{number}" if number else "")
+            named.append((name, chunk.va, chunk.va + chunk.size))
+    base, size = plan.ram
+    if plan.direct:  # what is left of RAM, reached through the direct map
+        named.append(("page-space", base + plan.constant, base + plan.constant + size))
+    growth = plan.parameters["growth_va"] or max((end for name, _, end in named if name.startswith("heap.")))
+    if plan.parameters["growth_limit"]:
+        named.append(("heap.growth", growth, plan.parameters["growth_limit"]))
+    return named

@@ -1,5 +1,5 @@
-/* What programs do, in one loop: sort, hash, strings, a matrix product and linked lists, without any library. About
-   12 pages of data, so nothing misses once it is warm; what is measured is the cost of exactness on ordinary code. */
+/* What programs do, in one loop: sort, hash, strings, a matrix product and linked lists, without any library. Five
+   pages of data, so nothing misses once it is warm; what is measured is the cost of exactness on ordinary code. */
 
 typedef unsigned int u32;
 typedef unsigned char u8;

@@ -4,9 +4,11 @@ Everything that may stop the guest takes effect at the first instruction boundar
 however unicorn cuts its blocks: a block that would run past the boundary is not started but cut.
 """
 
-from emu.cpu.blocks import block_cost, measure
-from emu.cpu.memory import place
+from emu.cpu.blocks import block_cost, instruction_length, measure, opcode_flags
+from emu.cpu.intercept import intercepted_by_patch
+from emu.cpu.memory import halt, place
 from emu.cpu.processor import SR_S, SR_T, system_byte
+from emu.cpu.raw import load16be
 from emu.cpu.state import (
     ATTENTION_IRQ,
     ATTENTION_STOPS,
@@ -17,9 +19,12 @@ from emu.cpu.state import (
     EVENT_LIMIT,
     EVENT_NONE,
     EVENT_ODD,
+    EVENT_PATCH,
+    EVENT_REFETCH,
     EVENT_STEP,
     EVENT_TRACE,
     HALT_NONE,
+    HALT_SKEW,
     STEP_BEGUN,
     STEP_NONE,
     State,
@@ -32,12 +37,14 @@ from emu.mmu.state import FETCH, ITLB
 __all__ = ["boundary_event", "interrupt_due", "start_block"]
 
 SMALL_PAGE_BITS = 10
+OP_ILLEGAL = 0x4AFC
 
 
 @njit
 def interrupt_due(s: State) -> bool:
-    """Whether the requested interrupt may be taken now: above the mask, or level 7 (sheet 3.6)."""
-    if s.irq_level == 0 or s.irq_hold:
+    """Whether the requested interrupt may be taken now: above the mask, or level 7 (sheet 3.6), and not before the
+    first instruction of a handler, reset included, has run (548xRM 3-38)."""
+    if s.irq_level == 0 or s.instructions == s.hold_instructions:
         return False
     return s.irq_level == 7 or s.irq_level > (system_byte(s) >> 8 & 7)
 
@@ -71,10 +78,10 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
     most = count
     if system_byte(s) & SR_T:
         most = 1
-    if s.irq_hold:
+    if s.attention & ATTENTION_IRQ and s.instructions == s.hold_instructions:
         most = 1
     if s.instructions + count <= s.instruction_limit and s.cycles + cycles <= s.cycle_limit:
-        if not s.attention & ATTENTION_STOPS:
+        if not s.attention & ATTENTION_STOPS and not s.code_small:
             return most
     done = 0
     spent = 0
@@ -85,6 +92,8 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
         if done and s.attention & ATTENTION_STOPS and is_stop(s, s.block_pc + at):
             return done
         _one, cost, at = measure(s, at, s.block_size, 1)
+        if done and s.code_small and (s.block_pc + at - 2 ^ s.block_pc) & 0xFFFFFC00:
+            return done
         spent += cost
         done += 1
     return done
@@ -107,6 +116,8 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
         s.code_page = -1
         return False
     s.code_host = host - (pc & 0xFFF)
+    s.code_small = 1 if bits == SMALL_PAGE_BITS and not s.native else 0
+    s.code_pa = pa
     s.code_entry = entry if source == TLB else -1
     s.code_mode = mode
     s.code_page = -1 if bits == SMALL_PAGE_BITS or s.reference else pc & 0xFFFFF000
@@ -116,7 +127,7 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
 @njit
 def touch_second_page(s: State, va: int, mode: int) -> bool:
     """The one instruction of this block ends on another page (sheet 1.12: two ITLB entries); False when that misses."""
-    source, entry, _pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, mode)
+    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, mode)
     if source == MISS or not permits(perms, FETCH):
         if s.swallow and s.block_pc == s.swallow_va:
             return True
@@ -124,8 +135,38 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
         return False
     if source == TLB:
         touch(s.mmu, ITLB, entry)
+    if s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
+        halt(s, HALT_SKEW, va, pa)  # unicorn has read the second part from the first page's frame
     s.code_page = -1
     return True
+
+
+@njit
+def public_event(s: State, pc: int, size: int) -> int:
+    """Public engine: what must be done to the fetched copy of the code before this block may run."""
+    if s.code_small and (s.fetch_va != pc & 0xFFFFF000 or s.fetch_pa != s.code_pa & 0xFFFFF000):
+        return EVENT_REFETCH
+    at = 0
+    while at < size:
+        host = s.block_host + at
+        if (pc + at ^ pc) & 0xFFFFF000:
+            break
+        op = load16be(host)
+        if intercepted_by_patch(op, opcode_flags(s, op)) and not is_patched(s, host):
+            s.patch_host = host
+            return EVENT_PATCH
+        at += instruction_length(s, op)
+    return EVENT_NONE
+
+
+@njit
+def is_patched(s: State, host: int) -> bool:
+    """Whether the fetched copy of the word at ``host`` holds ILLEGAL already."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        if bank.host <= host < bank.host + bank.end - bank.base and bank.shadow_host:
+            return load16be(bank.shadow_host + host - bank.host) == OP_ILLEGAL
+    return False
 
 
 @njit
@@ -152,10 +193,15 @@ def start_block(s: State, pc: int, size: int) -> int:
     s.block_pc = pc
     s.block_size = size
     s.block_host = s.code_host + (pc & 0xFFF)
+    if not s.native:
+        event = public_event(s, pc, size)
+        if event != EVENT_NONE:
+            s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
+            return event
     count, cycles = block_cost(s)
     if s.step == STEP_NONE and needs_cut(s, count, cycles):
         allowed = allowed_instructions(s, count, cycles)
-        if allowed < count or s.irq_hold or system_byte(s) & SR_T:
+        if allowed < count or system_byte(s) & SR_T:
             s.cut = allowed
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
             return EVENT_CUT
@@ -184,5 +230,6 @@ def needs_cut(s: State, count: int, cycles: int) -> bool:
         s.instructions + count > s.instruction_limit
         or s.cycles + cycles > s.cycle_limit
         or s.attention != 0
+        or s.code_small != 0
         or system_byte(s) & SR_T != 0
     )

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.cpu import hooks, library, memory
-from emu.cpu.native import CPU_OPAQUE, NativeLayout, NotNative, locate
-from emu.cpu.run_loop import flush, run, view_address
+from emu.cpu import hooks, library, memory, processor
+from emu.cpu.intercept import intercepted_by_table
+from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
+from emu.cpu.run_loop import flush, run_native, view_address
 from emu.cpu.state import FUNCTIONS, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, SRAM_SIZE, STATE_DTYPE
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
-from emu.timing.optable import F_ILLEGAL, opcode_table
+from emu.timing.optable import opcode_table
 
 __all__ = ["ENGINES", "Bank", "Core"]
 
@@ -73,6 +74,7 @@ class Core:
         self._sram = [
             (np.zeros(SRAM_SIZE, np.uint8), np.zeros(SRAM_SIZE // 4096, np.uint8)) for _ in range(2)
         ]
+        self._shadows: list[NDArray[np.uint8]] = []
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
@@ -144,16 +146,30 @@ class Core:
         base = _address(self.array)
         library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
         if self.layout is None:
-            raise NotImplementedError
+            self._add_public_hooks(base)
+            return
         library.add_hook(self.uc, library.HOOK_INTR, hooks.native_interrupt.address, base)
+        # Until a first block has run unicorn thinks that I/O may not be done inside a block, and runs the block again.
+        c.c_uint32.from_address(self.layout.cpu + CPU_CAN_DO_IO).value = 1
         c.c_int64.from_address(self.layout.cpu + CPU_OPAQUE).value = base
         c.c_int64.from_address(self.layout.tlb_fill_slot).value = hooks.native_fill.address
         self._intercept(self.layout.opcode_table)
 
+    def _add_public_hooks(self, base: int) -> None:
+        from emu.cpu import public  # compiled only where it is needed
+
+        library.add_hook(self.uc, library.HOOK_TLB_FILL, public.public_fill.address, base)
+        library.add_hook(self.uc, library.HOOK_MEM_UNMAPPED, public.public_unmapped.address, base)
+        library.add_hook(self.uc, library.HOOK_MEM_ACCESS, public.public_access.address, base)
+        library.add_hook(self.uc, library.HOOK_INTR, public.public_interrupt.address, base)
+        self._scratch = np.zeros(4096, np.uint8)
+        self._scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
+        library.map_memory(self.uc, memory.UC_SCRATCH, len(self._scratch), _address(self._scratch))
+
     def _intercept(self, table_address: int) -> None:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
         table = np.ctypeslib.as_array((c.c_int64 * 65536).from_address(table_address))
-        table[hooks.intercepted(self._opcodes)] = table[OP_ILLEGAL]
+        table[intercepted_by_table(self._opcodes)] = table[OP_ILLEGAL]
 
     # --- memory
 
@@ -164,8 +180,10 @@ class Core:
         record["base"], record["end"], record["uc"] = base, base + size, where
         record["host"], record["pages"] = _address(data), _address(pages)
 
-    def add_bank(self, name: str, base: int, size: int) -> Bank:
+    def add_bank(self, name: str, base: int, size: int, executable: bool = True) -> Bank:
         """Attach ``size`` bytes of zeroed memory (a multiple of 4 KB) at guest PA ``base``.
+
+        ``executable``: whether code of any kind may run there in the public engine, which needs a second copy for it.
 
         The host pages behind it appear when they are first touched. Raises BoardError for a bad size or an overlap.
         """
@@ -174,21 +192,36 @@ class Core:
         for other in self.banks:
             if base < other.end and other.base < base + size:
                 raise BoardError(f"{name}: {base:#x}..{base + size:#x} overlaps {other.name} at {other.base:#x}")
-        if self._next_uc + size > memory.UC_LIMIT:
+        if self._next_uc + size * (2 if executable and not self.layout else 1) > memory.UC_LIMIT:
             raise BoardError(f"{name}: {size:#x} bytes do not fit beside the other memory of the board")
         if len(self.banks) == len(self.state["banks"]):
             raise BoardError(f"{name}: a board has at most {len(self.banks)} banks of memory")
         bank = Bank(name, base, np.zeros(size, np.uint8), np.zeros(size // 4096, np.uint8))
         library.map_memory(self.uc, self._next_uc, size, _address(bank.data))
-        self._describe(self.state["banks"][len(self.banks)], base, size, self._next_uc, bank.data, bank.pages)
+        record = self.state["banks"][len(self.banks)]
+        self._describe(record, base, size, self._next_uc, bank.data, bank.pages)
+        self._next_uc += size
+        if executable and self.layout is None:
+            self._add_shadow(record, size)
         self.banks.append(bank)
         self.state["n_banks"] = len(self.banks)
-        self._next_uc += size
         return bank
+
+    def _add_shadow(self, record: Any, size: int) -> None:
+        """Public engine: room for the fetched copies of code pages; host pages appear when touched."""
+        shadow = np.zeros(size, np.uint8)
+        library.map_memory(self.uc, self._next_uc, size, _address(shadow))
+        record["shadow"], record["shadow_host"] = self._next_uc, _address(shadow)
+        self._shadows.append(shadow)
+        self._next_uc += size
 
     def run(self) -> int:
         """Run until something ends it; an EVENT_* number."""
-        return int(run(self.array))
+        if self.layout is not None:
+            return int(run_native(self.array))
+        from emu.cpu.public_loop import run_public  # compiled only where it is needed
+
+        return int(run_public(self.array))
 
     def console_take(self) -> bytes:
         """Bytes that the guest transmitted since the last call."""

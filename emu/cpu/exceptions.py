@@ -18,7 +18,7 @@ from emu.cpu.processor import (
     set_sr,
 )
 from emu.cpu.raw import load64, store64
-from emu.cpu.state import ATTENTION_IRQ, HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
+from emu.cpu.state import HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
 from emu.jit import njit
 from emu.mmu.attributes import fault, permits, resolve
 from emu.mmu.registers import (
@@ -138,8 +138,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     s.cycles += s.cost_exception
     set_pc(s, handler)
     s.trace_pending = 0
-    if s.attention & ATTENTION_IRQ:
-        s.irq_hold = 1
+    s.hold_instructions = s.instructions
     return True
 
 

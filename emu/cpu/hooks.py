@@ -3,15 +3,12 @@
 They only translate unicorn's calling conventions; the work is done by the functions they call.
 """
 
-from typing import Any
-
-import numpy as np
 from numba import carray, types
-from numpy.typing import NDArray
 
 from emu.cpu import io
 from emu.cpu.boundary import boundary_event, start_block
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
+from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, get_pc, in_supervisor
 from emu.cpu.blocks import opcode_flags, unwind
@@ -31,13 +28,13 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
-from emu.cpu.traps import TRAPPED, emulate, illegal_vector, is_trapped
+from emu.cpu.traps import emulate, illegal_vector
 from emu.cpu.translate import FILL_CODE_WRITE, FILL_FAULT, FILL_OK, fill_data, fill_fetch
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
-from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL, F_RMW
+from emu.timing.isa import F_BITOP_MEM, F_RMW
 
 __all__ = ["mbar_read", "mbar_write", "native_fill", "native_interrupt", "on_block", "window_read", "window_write"]
 
@@ -151,7 +148,7 @@ def serve(s: State, number: int) -> bool:
         return False
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
-        if is_trapped(op):
+        if is_trapped(op) or (not s.native and is_trapped_publicly(op, opcode_flags(s, op))):
             return emulate(s, pc, op)
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)
@@ -190,12 +187,3 @@ def mbar_write(_uc: int, offset: int, size: int, value: int, state: int) -> None
     """uc_mmio_map write callback of the peripheral window."""
     io.mbar_write(carray(state_pointer(state), 1)[0], offset, size, value)
 
-
-def intercepted(opcodes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mask of shape (65536,): op words that unicorn must not decode: those emulated here, and all that are no V4e
-    instruction, because unicorn executes thousands of them (68000 forms among them) and aborts on some."""
-    illegal: NDArray[np.bool_] = (opcodes["flags"] & F_ILLEGAL) != 0
-    words = np.arange(65536)
-    for mask, match in TRAPPED:
-        illegal |= (words & mask) == match
-    return illegal

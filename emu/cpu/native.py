@@ -18,7 +18,7 @@ from emu.cpu.processor import ENV_CACR, ENV_OPCODES, ENV_PC, ENV_SR
 __all__ = ["NativeLayout", "NotNative", "locate"]
 
 UC_CPU = 0x1B8
-CPU_ENV_PTR, CPU_OPAQUE, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x81A8, 0x81B0, 0x8770
+CPU_ENV_PTR, CPU_OPAQUE, CPU_CAN_DO_IO, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x819C, 0x81A8, 0x81B0, 0x8770
 CLASS_TLB_FILL = 0x48
 FAST_BYTES = 16  # CPUTLBDescFast: mask, table
 OP_ILLEGAL = 0x4AFC
@@ -107,6 +107,7 @@ def _verify(uc: int, read: Reader) -> NativeLayout:
     class_ = read.pointer(cpu + CPU_CLASS)
     fill = library.address("unicorn_fill_tlb_m68k")
     require(read.pointer(class_ + CLASS_TLB_FILL) == fill, "CPUClass.tlb_fill is not unicorn_fill_tlb_m68k")
+    require(read.word(cpu + CPU_CAN_DO_IO) in (0, 1), "CPUState.can_do_io is neither 0 nor 1")
     require(read.pointer(cpu + CPU_OPAQUE) == 0, "CPUState.opaque is in use")
 
 

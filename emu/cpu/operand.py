@@ -5,14 +5,14 @@ Only what the intercepted instructions can name (CFPRM 2.2): data addressing mod
 
 from emu.cpu.memory import disarm, fetch16, place
 from emu.cpu.processor import get_register, in_supervisor
-from emu.cpu.raw import load8
-from emu.cpu.state import State
+from emu.cpu.raw import load8, store8
+from emu.cpu.state import PAGE_CODE, State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
-from emu.mmu.state import DTLB, READ
+from emu.mmu.state import DTLB, READ, WRITE
 
-__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "read_source"]
+__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "address_of", "read_bytes", "read_source", "write_byte"]
 
 OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2
 
@@ -62,25 +62,34 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
 
 
 @njit
-def read_source(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int, int]:
-    """Operand of ``size`` bytes with the 6-bit EA ``mode`` whose extension words start at ``pc``.
+def write_byte(s: State, va: int, value: int) -> bool:
+    """Store one byte in the present mode; False when it faults."""
+    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, WRITE, in_supervisor(s))
+    if source == MISS or not permits(perms, WRITE):
+        return False
+    _where, host, pages = place(s, source, pa)
+    if host == 0:
+        return False
+    if source == TLB:
+        if entry != s.armed_entry:
+            disarm(s)
+        touch(s.mmu, DTLB, entry)
+    if load8(pages) & PAGE_CODE:
+        s.in_code_write = 2
+    store8(host, value)
+    return True
 
-    Returns (OPERAND_*, value or faulting VA, An to update or -1, its new value). Nothing is written, so that an
-    instruction that faults leaves all registers as they were (sheet 3.5).
-    """
+
+@njit
+def address_of(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int]:
+    """(VA, An to update or -1, its new value) of the 6-bit memory EA ``mode``; extension words start at ``pc``."""
     kind, r = mode >> 3, mode & 7
-    if kind == 0:
-        return OPERAND_OK, get_register(s, r) & ((1 << 8 * size) - 1), -1, 0
-    if kind == 1:
-        return OPERAND_OK, get_register(s, 8 + r) & ((1 << 8 * size) - 1), -1, 0
     base = get_register(s, 8 + r)
     update = -1
     new = 0
-    if kind == 2:
-        va = base
-    elif kind == 3:
-        va = base
+    if kind == 3:
         update, new = 8 + r, base + size
+        va = base
     elif kind == 4:
         va = base - size
         update, new = 8 + r, va
@@ -88,19 +97,34 @@ def read_source(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int,
         va = base + sign16(word(s, pc))
     elif kind == 6:
         va = base + index_term(s, word(s, pc))
-    elif r == 0:
+    elif kind == 7 and r == 0:
         va = sign16(word(s, pc))
-    elif r == 1:
+    elif kind == 7 and r == 1:
         va = word(s, pc) << 16 | word(s, pc + 2)
-    elif r == 2:
+    elif kind == 7 and r == 2:
         va = pc + sign16(word(s, pc))
-    elif r == 3:
+    elif kind == 7 and r == 3:
         va = pc + index_term(s, word(s, pc))
-    elif r == 4:
-        if size == 4:
-            return OPERAND_OK, word(s, pc) << 16 | word(s, pc + 2), -1, 0
-        return OPERAND_OK, word(s, pc), -1, 0
     else:
+        va = base
+    return va & 0xFFFFFFFF, update, new & 0xFFFFFFFF
+
+
+@njit
+def read_source(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int, int]:
+    """Operand of ``size`` bytes with the 6-bit EA ``mode`` whose extension words start at ``pc``.
+
+    Returns (OPERAND_*, value or faulting VA, An to update or -1, its new value). Nothing is written, so that an
+    instruction that faults leaves all registers as they were (sheet 3.5).
+    """
+    kind, r = mode >> 3, mode & 7
+    if kind <= 1:
+        return OPERAND_OK, get_register(s, mode) & ((1 << 8 * size) - 1), -1, 0
+    if kind == 7 and r == 4:
+        value = word(s, pc) << 16 | word(s, pc + 2) if size == 4 else word(s, pc)
+        return OPERAND_OK, value, -1, 0
+    if kind == 7 and r > 4:
         return OPERAND_ILLEGAL, 0, -1, 0
-    outcome, value = read_bytes(s, va & 0xFFFFFFFF, size)
-    return outcome, value, update, new & 0xFFFFFFFF
+    va, update, new = address_of(s, pc, mode, size)
+    outcome, value = read_bytes(s, va, size)
+    return outcome, value, update, new

@@ -7,25 +7,35 @@ ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
 from emu.cpu.memory import UC_SCRATCH
-from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store32
+from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store16, store32, store64
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
 
-__all__ = ["A7", "get_pc", "get_register", "get_sr", "get_usp", "in_supervisor", "set_eusp", "set_pc", "set_register", "set_sr"]
+__all__ = ["A7", "get_pc", "get_register", "get_sr", "get_usp", "in_supervisor", "reset_fpu", "set_eusp", "set_pc", "set_register", "set_sr"]
 
 A7 = 15
 SR_S, SR_T, SR_M, SR_I = 0x2000, 0x8000, 0x1000, 0x0700
 
 # Byte offsets in CPUM68KState of unicorn 2.1.4, verified at start-up (emu.cpu.native).
 ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
-ENV_SSP, ENV_USP = 76, 80
+ENV_CURRENT_SP, ENV_USP, ENV_FREGS = 72, 80, 112
+QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
 CC_OP_FLAGS = 1
 CACR_EUSP = 0x20
 QEMU_EUSP = 0x10  # QEMU looks at CACR bit 4; the V4e bit is bit 5 (sheet 2.2)
 
 UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn's m68k
 SCRATCH_CCR = UC_SCRATCH  # move.w ccr,d0 ; halt
+SCRATCH_FPU = UC_SCRATCH + 0x20  # fmovem.d of eight NaNs ; halt
 SCRATCH_CACR = UC_SCRATCH + 0x10  # movec d0,cacr ; halt
+
+SCRATCH_CODE = (
+    bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # move.w ccr,d0 ; halt
+    + bytes.fromhex("4e7b 0002 4ac8").ljust(0x10, b"\0")  # movec d0,cacr ; halt
+    # fmovem.d (0x40-0x24,pc),fp0-fp7 ; halt
+    + bytes.fromhex("f23a d0ff 001c 4ac8").ljust(0x20, b"\0")
+    + bytes.fromhex("7fffffffffffffff") * 8
+)
 
 
 @njit
@@ -139,10 +149,28 @@ def get_usp(s: State) -> int:
 
 
 @njit
+def reset_fpu(s: State) -> None:
+    """FRESTORE of a null frame: FP0-FP7 become NaN with all mantissa bits set (548xRM 6-24)."""
+    if s.native:
+        for i in range(8):
+            store64(s.env + ENV_FREGS + 16 * i, -1)
+            store16(s.env + ENV_FREGS + 16 * i + 8, 0x7FFF)
+    else:
+        run_scratch(s, SCRATCH_FPU, 0)
+
+
+@njit
 def set_eusp(s: State, enabled: int) -> None:
-    """Mirror CACR[EUSP] to where QEMU looks for it."""
+    """Mirror CACR[EUSP] to where QEMU looks for it. A7 keeps its value: the other stack pointer stays aside (sheet 2.2).
+
+    QEMU's register keeper must be told which of its stack pointers A7 now is, or it exchanges them at the next SR write.
+    """
     value = QEMU_EUSP if enabled else 0
     if s.native:
         store32(s.env + ENV_CACR, value)
+        store32(s.env + ENV_CURRENT_SP, QEMU_SSP if enabled and in_supervisor(s) else QEMU_USP)
     else:
+        a7, usp = get_register(s, A7), uc_read(s, UC_USP)
         run_scratch(s, SCRATCH_CACR, value)
+        set_register(s, A7, a7)
+        uc_write(s, UC_USP, usp)

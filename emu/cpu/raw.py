@@ -35,6 +35,7 @@ __all__ = [
     "opcode_pointer",
     "state_pointer",
     "store8",
+    "store16",
     "store16be",
     "store32",
     "store32be",
@@ -106,8 +107,9 @@ load8, load16be, load32, load32be, load64 = (
     _load(32, True),
     _load(64, False),
 )
-store8, store16be, store32, store32be, store64 = (
+store8, store16, store16be, store32, store32be, store64 = (
     _store(8, False),
+    _store(16, False),
     _store(16, True),
     _store(32, False),
     _store(32, True),

@@ -6,7 +6,7 @@ from typing import Any
 from emu.cpu import processor
 from emu.cpu.core import Core
 from emu.errors import UsageError
-from emu.jit import njit
+from emu.jit import njit_entry
 from emu.mmu.movec import movec
 
 __all__ = ["read_register", "register_names", "write_register"]
@@ -40,42 +40,42 @@ def register_names() -> tuple[str, ...]:
     return (*_GENERAL, *_CPU, *_CONTROL)
 
 
-@njit
+@njit_entry
 def _get(states: Any, index: int) -> int:
     return processor.get_register(states[0], index)
 
 
-@njit
+@njit_entry
 def _set(states: Any, index: int, value: int) -> None:
     processor.set_register(states[0], index, value)
 
 
-@njit
+@njit_entry
 def _get_pc(states: Any) -> int:
     return processor.get_pc(states[0])
 
 
-@njit
+@njit_entry
 def _set_pc(states: Any, value: int) -> None:
     processor.set_pc(states[0], value)
 
 
-@njit
+@njit_entry
 def _get_sr(states: Any) -> int:
     return processor.get_sr(states[0])
 
 
-@njit
+@njit_entry
 def _set_sr(states: Any, value: int) -> None:
     processor.set_sr(states[0], value)
 
 
-@njit
+@njit_entry
 def _get_usp(states: Any) -> int:
     return processor.get_usp(states[0])
 
 
-@njit
+@njit_entry
 def _movec(states: Any, number: int, value: int) -> None:
     s = states[0]
     movec(s.mmu, number, value)

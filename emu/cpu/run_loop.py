@@ -4,6 +4,7 @@ Each turn settles what is due at this instruction boundary, starts unicorn, and 
 inside it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from emu.cpu.blocks import forget_blocks, measure, unwind
@@ -36,12 +37,15 @@ from emu.cpu.state import (
     STEP_WAITING,
     State,
 )
-from emu.jit import njit
+from emu.jit import njit, njit_entry
 from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
 from emu.mmu.state import FETCH
 
-__all__ = ["flush", "run", "view_address"]
+__all__ = ["build_loop", "enter_unicorn", "flush", "run_native", "view_address"]
+
+Enter = Callable[[State], None]
+Step = Callable[[State, int], None]
 
 CPU_CFLAGS_NEXT_TB = 24  # CPUState.cflags_next_tb of unicorn 2.1.4: instruction count of the next block
 CTL_TB_FLUSH = 10 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
@@ -58,7 +62,7 @@ def enter_unicorn(s: State) -> None:
 
 
 @njit
-def step(s: State, count: int) -> None:
+def native_step(s: State, count: int) -> None:
     """Run the next ``count`` instructions, or fewer if a branch or an exception comes first."""
     s.step = STEP_WAITING
     s.step_taken = s.taken
@@ -68,16 +72,6 @@ def step(s: State, count: int) -> None:
     store32(s.cpu + CPU_CFLAGS_NEXT_TB, -1)
     s.step = STEP_NONE
     s.single = 0
-
-
-@njit
-def step_one(s: State) -> None:
-    """One instruction; a trace exception after it if SR[T] was set before it (sheet 3.6)."""
-    traced = system_byte(s) & SR_T
-    taken = s.taken
-    step(s, 1)
-    if traced and s.taken == taken and not s.stopped:
-        s.trace_pending = 1
 
 
 @njit
@@ -97,28 +91,6 @@ def forget_code(s: State) -> None:
         store8(s.sram[i].pages, 0)
     s.in_code_write = 0
     s.block_size = 0
-
-
-@njit
-def write_code(s: State) -> None:
-    """The next instruction stores to a page that has translated blocks: let it, alone, then forget them."""
-    s.in_code_write = 1
-    step_one(s)
-    event = s.event
-    forget_code(s)
-    s.event = event
-
-
-@njit
-def swallow_store(s: State) -> None:
-    """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
-    pc = get_pc(s)
-    s.swallow_va = pc
-    s.swallow_host = s.block_host + (pc - s.block_pc)
-    s.swallow_where = uc_address(s, s.swallow_host)
-    step_one(s)
-    s.swallow = 0
-    flush_all(s)
 
 
 @njit
@@ -215,58 +187,99 @@ def settle(s: State) -> int:
             return due
 
 
-@njit
-def cut_block(s: State) -> None:
-    """Run the instructions that may still run before the boundary inside this block."""
-    if s.irq_hold or s.cut <= 1 or system_byte(s) & SR_T:
-        s.irq_hold = 0
+def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
+    """The run loop over one way to run (``enter``: until a hook stops the guest) and to step (``step``: so many
+    instructions, or fewer if a branch or an exception comes first). Compiled code cannot take them as arguments and be
+    cached, so the loop is made once for each engine."""
+
+    @njit
+    def step_one(s: State) -> None:
+        """One instruction; a trace exception after it if SR[T] was set before it (sheet 3.6)."""
+        traced = system_byte(s) & SR_T
+        taken = s.taken
+        step(s, 1)
+        if traced and s.taken == taken and not s.stopped:
+            s.trace_pending = 1
+
+    @njit
+    def write_code(s: State) -> None:
+        """The next instruction stores to a page that has translated blocks: let it, alone, then forget them."""
+        s.in_code_write = 1
         step_one(s)
-    else:
-        step(s, s.cut)
+        event = s.event
+        forget_code(s)
+        s.event = event
 
+    @njit
+    def swallow_store(s: State) -> None:
+        """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
+        pc = get_pc(s)
+        s.swallow_va = pc
+        s.swallow_host = s.block_host + (pc - s.block_pc)
+        s.swallow_where = uc_address(s, s.swallow_host)
+        step_one(s)
+        s.swallow = 0
+        flush_all(s)
 
-@njit
-def handle(s: State) -> int:
-    """Do what the hooks asked for; an event that ends the run, or EVENT_NONE."""
-    while True:
-        if s.event == EVENT_CUT:
-            cut_block(s)
-        elif s.event == EVENT_CHARGE:
+    @njit
+    def cut_block(s: State) -> None:
+        """Run the instructions that may still run before the boundary inside this block."""
+        if s.cut <= 1 or system_byte(s) & SR_T:
             step_one(s)
-        elif s.event == EVENT_CODE_WRITE:
-            write_code(s)
-        elif s.event == EVENT_SWALLOW:
-            swallow_store(s)
         else:
-            break
-    if s.event == EVENT_FETCH_FAULT:
-        access_error(s, s.fault_va, FETCH, in_supervisor(s), get_pc(s))
-    elif s.event == EVENT_ODD:
-        address_error(s)
-    elif s.event >= EVENT_HALT:
-        return int(s.event)
-    return EVENT_NONE
+            step(s, s.cut)
+
+    @njit
+    def handle(s: State) -> int:
+        """Do what the hooks asked for; an event that ends the run, or EVENT_NONE."""
+        while True:
+            if s.event == EVENT_CUT:
+                cut_block(s)
+            elif s.event == EVENT_CHARGE:
+                step_one(s)
+            elif s.event == EVENT_CODE_WRITE:
+                write_code(s)
+            elif s.event == EVENT_SWALLOW:
+                swallow_store(s)
+            else:
+                break
+        if s.event == EVENT_FETCH_FAULT:
+            access_error(s, s.fault_va, FETCH, in_supervisor(s), get_pc(s))
+        elif s.event == EVENT_ODD:
+            address_error(s)
+        elif s.event >= EVENT_HALT:
+            return int(s.event)
+        return EVENT_NONE
+
+    @njit
+    def loop(s: State) -> int:
+        """Run until something ends it; the EVENT_* that did."""
+        while True:
+            event = settle(s)
+            if event != EVENT_NONE:
+                return event
+            if s.reference:
+                step_one(s)
+            else:
+                enter(s)
+            event = handle(s)
+            s.stop_skip = -1
+            if event != EVENT_NONE:
+                return event
+
+    return loop
 
 
-@njit
-def run(states: Any) -> int:
+native_loop = build_loop(enter_unicorn, native_step)
+
+
+@njit_entry
+def run_native(states: Any) -> int:
     """Run the machine ``states[0]`` (array of shape (1,)) until something ends the run; the EVENT_* that did."""
-    s = states[0]
-    while True:
-        event = settle(s)
-        if event != EVENT_NONE:
-            return event
-        if s.reference:
-            step_one(s)
-        else:
-            enter_unicorn(s)
-        event = handle(s)
-        s.stop_skip = -1
-        if event != EVENT_NONE:
-            return event
+    return native_loop(states[0])
 
 
-@njit
+@njit_entry
 def view_address(states: Any, va: int, kind: int) -> int:
     """Host address of ``va`` for a look from outside, or 0: data as the supervisor sees it, code in the present mode."""
     s = states[0]
@@ -278,7 +291,7 @@ def view_address(states: Any, va: int, kind: int) -> int:
     return host
 
 
-@njit
+@njit_entry
 def flush(states: Any) -> None:
     """Empty the softmmu, from Python."""
     flush_all(states[0])

@@ -24,6 +24,7 @@ MEMO = 8192
 VECTORS = 256
 MAILBOX_ARGS = 16
 SRAM_SIZE = 4096
+MAX_GRANTS = 4  # sheet 1.12: a move from memory to memory with both operands across pages
 MISS_PCS = 4096  # slots of the table of misses by PC
 
 # What unicorn calls an address space is private here: guest PAs are placed in it bank by bank, because it has only
@@ -41,7 +42,6 @@ BANK_DTYPE = np.dtype(
 )
 PAGE_CODE = 1  # translated blocks of this page may exist
 PAGE_WRITE = 2  # some softmmu entry may allow stores to it
-PAGE_PATCHED = 4  # public engine: the shadow copy of this page is in use
 
 REGION_DTYPE = np.dtype(
     [("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")]
@@ -116,6 +116,8 @@ STATE_DTYPE = np.dtype(
         ("code_mode", "i8"),
         ("code_entry", "i8"),
         ("code_touched", "i8"),
+        ("code_small", "i8"),  # public engine: a 1-KB page
+        ("code_pa", "i8"),
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
@@ -154,29 +156,35 @@ STATE_DTYPE = np.dtype(
         ("step_taken", "i8"),
         ("taken", "i8"),  # exceptions taken
         ("cut", "i8"),  # EVENT_CUT: how many instructions may run
-        ("patch_pc", "i8"),  # public engine: VA of the temporary stop, -1 none
-        ("patch_bank", "i8"),
-        ("patch_offset", "i8"),
-        ("patch_word", "i8"),
+        # --- the public engine (emu.cpu.public)
+        ("patch_pc", "i8"),  # where the present step ends, -1 none
+        ("patch_host", "i8"),  # the op word that a block may not start with before it is intercepted
+        ("probe_event", "i8"),
+        ("probe_va", "i8"),
+        ("probe_kind", "i8"),
+        ("probe_exact", "i8"),  # probe_va is the faulting VA itself, not only its page
+        ("grants", "i8", (MAX_GRANTS,)),  # exact VAs that the present step may access
+        ("grant_size", "i8", (MAX_GRANTS,)),
+        ("grant_where", "i8", (MAX_GRANTS,)),
+        ("grant_inhibited", "i8", (MAX_GRANTS,)),
+        ("n_grants", "i8"),
+        ("step_reads", "i8"),
+        ("step_writes", "i8"),
+        ("fetch_va", "i8"),  # the last page granted for fetches, and where it was
+        ("fetch_pa", "i8"),
+        ("fault_size", "i8"),
         ("stops", "i8", (MAX_STOPS,)),
         ("n_stops", "i8"),
         ("stop_skip", "i8"),  # the stop address that this run() started on
         ("event", "i8"),  # EVENT_*: why unicorn was left
-        ("event_pc", "i8"),
         ("event_vector", "i8"),
-        ("event_fs", "i8"),
         ("swallow_va", "i8"),
         ("swallow_where", "i8"),
         ("swallow_host", "i8"),
         ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
         ("in_code_write", "i8"),
         ("fault_va", "i8"),
-        ("fault_kind", "i8"),
-        ("probe", "i8"),
-        ("probe_va", "i8"),
-        ("probe_kind", "i8"),
-        ("probe_grant", "i8"),
-        ("cross_pc", "i8"),  # inhibited accounting of a page-crossing access
+        # inhibited accounting of a page-crossing access
         ("cross_start", "i8"),
         ("cross_end", "i8"),
         ("cross_kind", "i8"),
@@ -187,8 +195,7 @@ STATE_DTYPE = np.dtype(
         ("stopped", "i8"),  # STOP: waits for an interrupt
         ("irq_level", "i8"),  # requests from devices: highest level, its vector
         ("irq_vector", "i8"),
-        ("irq_hold", "i8"),  # the first instruction of a handler is not interruptible (548xRM 3-38)
-        ("irq_acknowledged", "i8"),
+        ("hold_instructions", "i8"),  # "instructions" when the last exception was taken
         ("timer_cycle", "i8"),  # virtual time of the next scheduled interrupt, or NEVER
         ("timer_level", "i8"),
         ("timer_vector", "i8"),
@@ -229,6 +236,11 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_CODE_WRITE,
     EVENT_SWALLOW,
     EVENT_FETCH_FAULT,
+    EVENT_FAULT,  # public engine: a data access was refused
+    EVENT_SINGLE,  # public engine: a data access must be seen by itself
+    EVENT_SERVE,  # public engine: an exception that unicorn reported
+    EVENT_PATCH,  # public engine: the block holds an instruction to intercept
+    EVENT_REFETCH,  # public engine: the softmmu has another 1-KB page of this 4-KB page
     EVENT_ODD,
     EVENT_HALT,
     EVENT_STOPPED,
@@ -236,7 +248,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_HYPERCALL,
     EVENT_CONSOLE,
     EVENT_FAIL,
-) = range(18)
+) = range(23)
 
 (
     HALT_NONE,
@@ -246,4 +258,5 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     HALT_ENGINE,
     HALT_STRADDLE,
     HALT_NO_HANDLER,
-) = range(7)
+    HALT_SKEW,
+) = range(8)

@@ -4,46 +4,26 @@ Each is intercepted before unicorn executes it (native: its slot in unicorn's op
 instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 4 at its exact PC, and is emulated here.
 """
 
-import numba
-
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.effects import apply_effect
 from emu.cpu.exceptions import access_error, refuse
+from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
-from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
+from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, address_of, read_bytes, read_source, word, write_byte
 from emu.cpu.processor import get_register, get_sr, in_supervisor, set_eusp, set_pc, set_register, set_sr
 from emu.cpu.state import HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
+from emu.mmu.attributes import MISS, resolve
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
-from emu.mmu.state import READ, WARN_OVERLAP
+from emu.mmu.state import READ, RMW, WARN_OVERLAP, WRITE
 
-__all__ = ["TRAPPED", "emulate", "is_trapped"]
+__all__ = ["emulate", "illegal_vector"]
 
-# (mask, match) of every intercepted op word, with the reason.
-TRAPPED = (
-    (0xFFFF, 0x4E7B),  # MOVEC: unicorn aborts the process on MMUBAR, ASID, RAMBAR, MBAR
-    (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
-    (0xF1C0, 0x81C0),  # DIVS.W: the same
-    (0xFFFF, 0x4E72),  # STOP: unicorn's loop would end
-    (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word
-    (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
-    (0xFFC0, 0xFBC0),  # WDEBUG aborts the process
-    (0xFFFF, 0x40E7),  # STRLDSR (STLDSR) is not a V4e instruction, but starts like MOVE SR
-)
 CACR_EUSP = 0x20
 MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
 SR_N, SR_Z, SR_V, SR_C, SR_X = 8, 4, 2, 1, 16
 SR_IMPLEMENTED = 0xB71F
-
-
-@njit
-def is_trapped(op: int) -> bool:
-    """Whether the instruction with op word ``op`` is emulated here."""
-    for pair in numba.literal_unroll(TRAPPED):
-        if op & pair[0] == pair[1]:
-            return True
-    return False
 
 
 @njit
@@ -156,15 +136,43 @@ def do_stop(s: State, pc: int) -> bool:
 
 
 @njit
-def do_fpu_frame(s: State, op: int, pc: int) -> bool:
-    """FSAVE and FRESTORE of an idle FPU: see :mod:`emu.cpu.fpu_frame`."""
-    return refuse(s, VECTOR_LINE_F, pc)
+def do_move_to_sr(s: State, op: int, pc: int) -> bool:
+    """MOVE Dn,SR and MOVE #,SR."""
+    value = word(s, pc + 2) if op == 0x46FC else get_register(s, op & 7)
+    set_sr(s, value & SR_IMPLEMENTED)
+    return finish(s, pc + instruction_length(s, op))
+
+
+@njit
+def do_bit_operation(s: State, op: int, pc: int) -> bool:
+    """BCHG, BCLR and BSET of a byte in memory: Z from the old bit, then the write."""
+    is_static = op & 0x0100 == 0
+    number = word(s, pc + 2) if is_static else get_register(s, op >> 9 & 7)
+    supervisor = in_supervisor(s)
+    va, update, new = address_of(s, pc + (4 if is_static else 2), op & 0x3F, 1)
+    outcome, old = read_bytes(s, va, 1)
+    if outcome == OPERAND_FAULT:
+        unwind(s, pc)
+        return access_error(s, va, READ, supervisor, pc)
+    bit = 1 << (number & 7)
+    operation = op >> 6 & 3
+    result = old ^ bit if operation == 1 else (old & ~bit if operation == 2 else old | bit)
+    if not write_byte(s, va, result & 0xFF):
+        unwind(s, pc)
+        source, _entry, _pa, _perms, _cm, _bits = resolve(s.mmu, va, WRITE, supervisor)
+        return access_error(s, va, WRITE if source == MISS else RMW, supervisor, pc)
+    sr = get_sr(s) & ~SR_Z
+    set_sr(s, sr if old & bit else sr | SR_Z)
+    if update >= 0:
+        set_register(s, update, new)
+    return finish(s, pc + instruction_length(s, op))
 
 
 @njit
 def emulate(s: State, pc: int, op: int) -> bool:
     """Do the intercepted instruction at ``pc``; False when the machine halts."""
     privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFF8 == 0xF428 or op & 0xFFC0 == 0xFBC0
+    privileged = privileged or op & 0xFFC0 == 0x46C0
     if privileged and not in_supervisor(s):
         return refuse(s, VECTOR_PRIVILEGE, pc)
     if op == 0x4E7B:
@@ -182,7 +190,9 @@ def emulate(s: State, pc: int, op: int) -> bool:
         set_pc(s, pc)
         halt(s, HALT_UNSUPPORTED, pc, op)  # WDEBUG writes the debug module, which is not modelled
         return False
-    return refuse(s, VECTOR_ILLEGAL, pc)
+    if op & 0xFFC0 == 0x46C0:
+        return do_move_to_sr(s, op, pc)
+    return do_bit_operation(s, op, pc)
 
 
 @njit

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from emu.jit import njit
+from emu.jit import njit_entry
 from emu.mmu import attributes, movec, plru, tlb, window
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "fault",
     "load",
     "match",
+    "permits",
     "read_entry",
     "read_window",
     "replacement",
@@ -30,79 +31,85 @@ __all__ = [
 MmuArray = npt.NDArray[Any]
 
 
-@njit
+@njit_entry
 def match(mmu: MmuArray, side: int, va: int, supervisor: int) -> int:
     """See :func:`emu.mmu.tlb.match`."""
     return tlb.match(mmu[0], side, va, supervisor)
 
 
-@njit
+@njit_entry
 def load(mmu: MmuArray, side: int, index: int, tag: int, data: int) -> None:
     """See :func:`emu.mmu.tlb.load`; ``index`` must exist."""
     tlb.load(mmu[0], side, index, tag, data)
 
 
-@njit
+@njit_entry
 def read_entry(mmu: MmuArray, side: int, index: int) -> tuple[int, int]:
     """See :func:`emu.mmu.tlb.read`; ``index`` must exist."""
     return tlb.read(mmu[0], side, index)
 
 
-@njit
+@njit_entry
 def touch(mmu: MmuArray, side: int, index: int) -> None:
     """See :func:`emu.mmu.plru.touch`."""
     plru.touch(mmu[0], side, index)
 
 
-@njit
+@njit_entry
 def victim(mmu: MmuArray, side: int) -> int:
     """See :func:`emu.mmu.plru.victim`."""
     return plru.victim(mmu[0], side)
 
 
-@njit
+@njit_entry
 def replacement(mmu: MmuArray, side: int) -> int:
     """See :func:`emu.mmu.plru.replacement`."""
     return plru.replacement(mmu[0], side)
 
 
-@njit
+@njit_entry
 def resolve(mmu: MmuArray, va: int, kind: int, supervisor: int) -> tuple[int, int, int, int, int, int]:
     """See :func:`emu.mmu.attributes.resolve`."""
     return attributes.resolve(mmu[0], va, kind, supervisor)
 
 
-@njit
+@njit_entry
 def fault(mmu: MmuArray, va: int, kind: int, supervisor: int) -> int:
     """See :func:`emu.mmu.attributes.fault`."""
     return attributes.fault(mmu[0], va, kind, supervisor)
 
 
-@njit
+@njit_entry
 def access(mmu: MmuArray, va: int, kind: int, supervisor: int) -> tuple[int, int]:
     """See :func:`emu.mmu.attributes.access`."""
     return attributes.access(mmu[0], va, kind, supervisor)
 
 
-@njit
+@njit_entry
+def permits(perms: int, kind: int) -> bool:
+    """See :func:`emu.mmu.attributes.permits`."""
+    return attributes.permits(perms, kind)
+
+
+@njit_entry
 def read_window(mmu: MmuArray, offset: int, size: int) -> int:
     """See :func:`emu.mmu.window.read`."""
     return window.read(mmu[0], offset, size)
 
 
-@njit
+@njit_entry
 def write_window(mmu: MmuArray, offset: int, size: int, value: int) -> int:
     """See :func:`emu.mmu.window.write`."""
     return window.write(mmu[0], offset, size, value)
 
 
-@njit
+@njit_entry
 def write_control(mmu: MmuArray, number: int, value: int) -> int:
     """See :func:`emu.mmu.movec.movec`."""
     return movec.movec(mmu[0], number, value)
 
 
-@njit
+@njit_entry
 def reset(mmu: MmuArray) -> None:
     """See :func:`emu.mmu.movec.reset`."""
     movec.reset(mmu[0])

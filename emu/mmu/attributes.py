@@ -54,7 +54,28 @@ from emu.mmu.registers import (
 )
 from emu.mmu.state import DTLB, FETCH, ITLB, READ, RMW, WRITE, Mmu
 
-__all__ = ["access", "acr_matches", "enabled", "fault", "permits", "resolve"]
+__all__ = [
+    "ACR",
+    "CM_COPYBACK",
+    "CM_INHIBITED_IMPRECISE",
+    "CM_INHIBITED_PRECISE",
+    "CM_WRITE_THROUGH",
+    "MISS",
+    "PERM_R",
+    "PERM_W",
+    "PERM_X",
+    "PHYSICAL",
+    "RAMBAR0",
+    "RAMBAR1",
+    "TLB",
+    "WINDOW",
+    "access",
+    "acr_matches",
+    "enabled",
+    "fault",
+    "permits",
+    "resolve",
+]
 
 MISS = -1
 PHYSICAL = 0
@@ -204,32 +225,34 @@ def resolve(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int, int,
 
 
 @njit
-def _violation_status(m: Mmu, source: int, index: int, perms: int, kind: int, supervisor: int) -> int:
-    """MMUSR after a data violation (sheet 1.6): HIT and every cause that applies.
-
-    Item 12: outside the TLB HIT is 0 and only SPF and WF exist. Without permissions a user has met SP = 1 there.
-    """
-    status = 0
-    reads = perms & PERM_R
-    writes = perms & PERM_W
+def _data_protection(m: Mmu, source: int, index: int) -> tuple[int, int, int]:
+    """Whether the answering register or entry is (supervisor only, unreadable, write protected); non-zero = yes."""
     if source == TLB:
         data = m.data[DTLB, index] & 0xFFFFFFFF
-        status = MMUSR_HIT
-        if data & MMUDR_SP and not supervisor:
-            status |= MMUSR_SPF
-        reads = data & MMUDR_R
-        writes = data & MMUDR_W
-    elif perms == 0:
-        return MMUSR_SPF
-    if kind != WRITE and not reads:
+        return data & MMUDR_SP, ~data & MMUDR_R, ~data & MMUDR_W
+    if source == ACR:
+        return m.acr[index] & ACR_SP, 0, m.acr[index] & ACR_W
+    if source == PHYSICAL:
+        return m.cacr & CACR_DDSP, 0, m.cacr & CACR_DW
+    return 0, 0, m.rambar[source - RAMBAR0] & RAMBAR_WP
+
+
+@njit
+def _violation_status(m: Mmu, source: int, index: int, kind: int, supervisor: int) -> int:
+    """MMUSR after a data violation: every cause that applies (sheet 1.6); HIT is the TLB's alone (item 12)."""
+    supervisor_only, unreadable, write_protected = _data_protection(m, source, index)
+    status = MMUSR_HIT if source == TLB else 0
+    if supervisor_only and not supervisor:
+        status |= MMUSR_SPF
+    if unreadable and kind != WRITE:
         status |= MMUSR_RF
-    if kind != READ and not writes:
+    if write_protected and kind != READ:
         status |= MMUSR_WF
     return status
 
 
 @njit
-def _refuse(m: Mmu, va: int, kind: int, supervisor: int, source: int, index: int, perms: int) -> int:
+def _refuse(m: Mmu, va: int, kind: int, supervisor: int, source: int, index: int) -> int:
     """Effects of a refused access on MMUAR, MMUSR and AA (sheet 1.13); returns FS[3:0]."""
     if kind == FETCH:
         # Items 4 and 5: instruction faults change no register. Item 13: a violation is 0100.
@@ -240,7 +263,7 @@ def _refuse(m: Mmu, va: int, kind: int, supervisor: int, source: int, index: int
         # Item 3: no entry caused the error, so AA gets the replacement choice, as after UAA.
         m.aa = tlb.address_of(m, DTLB, plru.replacement(m, DTLB))
         return FS_WRITE_MISS if kind == WRITE else FS_READ_MISS
-    m.mmusr = _violation_status(m, source, index, perms, kind, supervisor)
+    m.mmusr = _violation_status(m, source, index, kind, supervisor)
     if source == TLB:
         m.aa = tlb.address_of(m, DTLB, index)
     # Item 12: the same codes for a violation found in an ACR, a RAMBAR or the CACR defaults.
@@ -254,8 +277,8 @@ def fault(m: Mmu, va: int, kind: int, supervisor: int) -> int:
     ``va`` is the first byte in the page that refuses, which for a misaligned access need not be the operand's first
     (sheet 7 item 6). A fetch miss is FS_FETCH_MISS; the caller knows whether the word was an extension word.
     """
-    source, index, _, perms, _, _ = resolve(m, va, kind, supervisor)
-    return _refuse(m, va, kind, supervisor, source, index, perms)
+    source, index, _, _, _, _ = resolve(m, va, kind, supervisor)
+    return _refuse(m, va, kind, supervisor, source, index)
 
 
 @njit
@@ -264,7 +287,7 @@ def access(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int]:
     source, index, pa, perms, _, _ = resolve(m, va, kind, supervisor)
     if source == MISS or not permits(perms, kind):
         # Item 8: an entry that refuses the access is not touched.
-        return _refuse(m, va, kind, supervisor, source, index, perms), va
+        return _refuse(m, va, kind, supervisor, source, index), va
     if source == TLB:
         plru.touch(m, ITLB if kind == FETCH else DTLB, index)
     return FS_NONE, pa

@@ -77,19 +77,19 @@ MMU_DTYPE = np.dtype(
         ("acr", "i8", (4,)),
         ("rambar", "i8", (2,)),
         # Both TLBs as MMUTR/MMUDR images; ``compare`` = the bits of a tag that must equal the probe (tlb.probe).
-        ("tag", "u4", (2, MAX_ENTRIES)),
-        ("data", "u4", (2, MAX_ENTRIES)),
-        ("compare", "u4", (2, MAX_ENTRIES)),
+        ("tag", "i8", (2, MAX_ENTRIES)),
+        ("data", "i8", (2, MAX_ENTRIES)),
+        ("compare", "i8", (2, MAX_ENTRIES)),
         # Replacement: tree bits by node number (root = 1, lower half of n = 2n, upper half = 2n + 1) ...
-        ("plru", "u4", (2, 4)),
-        ("path_keep", "u4", (2, MAX_ENTRIES, 4)),
-        ("path_mark", "u4", (2, MAX_ENTRIES, 4)),
+        ("plru", "i8", (2, 4)),
+        ("path_keep", "i8", (2, MAX_ENTRIES, 4)),
+        ("path_mark", "i8", (2, MAX_ENTRIES, 4)),
         # ... 1 where every leaf below a node is locked or missing ...
-        ("barred", "u1", (2, 2 * MAX_ENTRIES)),
+        ("barred", "i8", (2, 2 * MAX_ENTRIES)),
         # ... and the state of the policies that hardware has not.
         ("stamp", "i8", (2, MAX_ENTRIES)),
         ("clock", "i8", (2,)),
-        ("rng", "u4", (2,)),
+        ("rng", "i8", (2,)),
         # Configuration, constant after new_mmu.
         ("entries", "i8", (2,)),
         ("tree", "i8", (2,)),

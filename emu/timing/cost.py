@@ -7,7 +7,7 @@ one cycle, and a double-precision memory operand costs one cycle more than a sin
 
 from typing import Any
 
-from emu.jit import njit
+from emu.jit import njit, njit_entry
 from emu.timing.isa import F_FPU, F_MOVEM
 
 __all__ = ["fpu_cycles", "instruction_cycles", "popcount16"]
@@ -39,7 +39,7 @@ _CYCLES_FDIV = 23
 _CYCLES_FSQRT = 56
 
 
-@njit
+@njit_entry
 def popcount16(value: int) -> int:
     """Number of one bits in the low 16 bits of ``value``."""
     v = value & 0xFFFF
@@ -65,7 +65,7 @@ def _arithmetic_cycles(opmode: int) -> int:
     return _CYCLES_PIPELINE
 
 
-@njit
+@njit_entry
 def fpu_cycles(op: int, ext: int) -> int:
     """Cycles of a general FPU instruction: op word ``op`` (0xF200 group) and its extension word ``ext``."""
     opclass = (ext >> 13) & 7
@@ -82,7 +82,7 @@ def fpu_cycles(op: int, ext: int) -> int:
     return _arithmetic_cycles(ext & 0x7F) + second_longword
 
 
-@njit
+@njit_entry
 def instruction_cycles(table: Any, op: int, ext: int) -> int:
     """Core cycles of the instruction with op word ``op`` and following word ``ext`` (both 0 to 0xFFFF).
 

@@ -199,7 +199,7 @@ extern const struct parameters boot; /* written by the host before reset, read-o
 extern u32 vectors[256];
 extern char kernel_tables[], kernel_tables_end[];
 
-static inline u32 pages_of(u32 bytes) { return (bytes + page_size - 1) / page_size; }
+static inline u32 pages_of(u32 bytes) { return (bytes + page_size - 1) >> boot.page_shift; }
 static inline void mmu_write(u32 reg, u32 value)
 {
     /* NOP after every MMU register write: pipeline and store buffer synchronisation, as Linux does (sheet 1.4) */

@@ -103,7 +103,7 @@ u32 heap_pop(u32 new_end, u32 *pa)
 
     if (!chunk_count || last->va + last->pages * page_size <= new_end)
         return 0;
-    pages = (last->va + last->pages * page_size - va) / page_size;
+    pages = pages_of(last->va + last->pages * page_size - va);
     *pa = last->pa + (va - last->va);
     last->pages -= pages;
     if (!last->pages)

@@ -14,7 +14,7 @@ static struct link stall_queues[STALL_QUEUES], ready_queue;
 
 static inline struct link *stall_queue_of(const struct process *process)
 {
-    return &stall_queues[(u32)process / boot.vector_stride[VEC_PROCESS] % STALL_QUEUES];
+    return &stall_queues[((u32)process >> 9) % STALL_QUEUES]; /* Process structures are a little under 1 KB apart */
 }
 
 static void enqueue(struct link *queue, struct process *process)

@@ -122,7 +122,7 @@ static void register_frames(u32 pa, u32 pages)
  */
 static u32 releasable_frames(u32 keep, u32 slack, u32 first_free, u32 end)
 {
-    u32 stride = boot.vector_stride[VEC_RESERVE], frames = (end - first_free) / page_size;
+    u32 stride = boot.vector_stride[VEC_RESERVE], frames = (end - first_free) >> boot.page_shift;
 
     for (; frames; frames--) {
         u32 wanted = keep + frames > slack ? keep + frames - slack : 0;

@@ -24,5 +24,5 @@ STRATEGY = Strategy(
     growth=GrowthKind.MAPPED,
     area=GrowthArea.AFTER_HEAP,
     on_grow=take_from_bank,
-    cannot={mapping: NEXT_ADDRESS_TAKEN for mapping in (Mapping.ACR, Mapping.LOCKED_1M, Mapping.UNLOCKED_1M)},
+    cannot=dict.fromkeys((Mapping.ACR, Mapping.LOCKED_1M, Mapping.UNLOCKED_1M), NEXT_ADDRESS_TAKEN),
 )

@@ -16,5 +16,5 @@ STRATEGY = Strategy(
     growth=GrowthKind.MAPPED,
     area=GrowthArea.WINDOW,
     on_grow=take_from_bank,
-    cannot={mapping: NOT_DIRECT for mapping in (Mapping.PAGED_8K, Mapping.PAGED_4K)},
+    cannot=dict.fromkeys((Mapping.PAGED_8K, Mapping.PAGED_4K), NOT_DIRECT),
 )

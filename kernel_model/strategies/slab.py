@@ -16,5 +16,5 @@ STRATEGY = Strategy(
     growth=GrowthKind.SLAB,
     area=GrowthArea.DIRECT_MAP,
     on_grow=take_from_bank,
-    cannot={mapping: NO_ADDRESS for mapping in (Mapping.PAGED_8K, Mapping.PAGED_4K)},
+    cannot=dict.fromkeys((Mapping.PAGED_8K, Mapping.PAGED_4K), NO_ADDRESS),
 )

@@ -35,7 +35,7 @@ def guest(tmp_path: Path) -> Callable[..., Path]:
 
     def write(code: bytes, address: int = RAM, name: str = "guest.elf") -> Path:
         path = tmp_path / name
-        path.write_bytes(e.make_elf([e.Segment(address, code)], symbols={"start": address}))
+        path.write_bytes(e.make_elf([e.Segment(address, code + e.NOP)], symbols={"start": address}))
         return path
 
     return write

@@ -34,7 +34,7 @@ def test_boot_builds_the_kernel(board: str, mapping: MappingKind, handler: Handl
         assert pages * guest.page == sum(size for _, _, size in guest.chunks)
         assert headers == SMALL[Vector.PAGE] - FRAMES - 16
         assert locked == {MappingKind.ACR: 0, MappingKind.LOCKED_1M: 2}.get(mapping, 1)
-        assert 0 < ranges < MAX_RANGES if mapping >= 3 and handler == HandlerKind.RANGE else ranges == 0
+        assert (0 < ranges < MAX_RANGES) == (mapping >= MappingKind.PAGED_8K and handler == HandlerKind.RANGE)
         assert (tables > 0) == (handler == HandlerKind.TWO_LEVEL)
         check_hash(guest)
         check_age_lists(guest)
@@ -60,7 +60,7 @@ def check_hash(guest: Driver) -> None:
 
 
 def check_age_lists(guest: Driver) -> None:
-    """Reclaim list n/7, check list n/10, the rest active; the user processes' frames and nothing else are off the lists."""
+    """Reclaim list n/7, check list n/10, the rest active; only the frames of user processes are off the lists."""
     caches = guest.elf.address("caches")
     pinned = 2 * 4  # text, two data pages and stack of two processes
     for type_, n in ((TY_PROCESS, 40), (TY_GPT, 240), (TY_ENDPOINT, 320), (TY_PAGE, FRAMES)):

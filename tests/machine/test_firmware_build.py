@@ -1,4 +1,4 @@
-"""The committed nucleus is what its sources say: header, source hash, ELF hashes, and a rebuild where a compiler exists."""
+"""The committed nucleus is what its sources say: header, source hash, ELF hashes, and a rebuild where that works."""
 
 import shutil
 import subprocess

@@ -70,6 +70,7 @@ class Driver:
         self.panic: tuple[int, ...] = ()
         self.chunks: list[tuple[int, int, int]] = []
         self.frames: tuple[int, int] = (0, 0)
+        self.growth_next = self.block["growth_va"]
         self.elf = load_elf(nucleus(self.base).path)
         self.machine = Machine(self.board, engine=self.engine)
         self.machine.attach_memory(CARD, 0x0800_0000, "card")
@@ -96,7 +97,7 @@ class Driver:
             case Hypercall.DONE:
                 self.done.append(tuple(args))
             case Hypercall.BOOTED:
-                self.booted = tuple(args)
+                self.booted = tuple(args[:8])
             case Hypercall.PANIC:
                 self.panic = tuple(args)
             case Hypercall.REFUSED:
@@ -123,6 +124,10 @@ class Driver:
             paged = self.block["mapping"] >= abi.MappingKind.PAGED_8K
             after = self.chunks[-1][0] + self.chunks[-1][2] if self.chunks else self.block["heap_va"]
             self.chunks.append((after if paged else pa - self.base + abi.KVA, pa, size))
+        elif kind is GrowKind.HEADERS:
+            self.growth_next = self.growth_next or self.chunks[-1][0] + self.chunks[-1][2]
+            self.chunks.append((self.growth_next, pa, size))
+            self.growth_next += size
         return Refusal.OK, (pa, pages)
 
     # ---- running -----------------------------------------------------------------------------------------------------

@@ -303,7 +303,7 @@ def test_cache_mode_of_entries(mode: int, fetch_mode: int) -> None:
     ],
 )
 def test_permits(kind: int, sufficient: set[int]) -> None:
-    assert {perms for perms in range(8) if attributes.permits(perms, kind)} == sufficient
+    assert {perms for perms in range(8) if api.permits(perms, kind)} == sufficient
 
 
 @given(va=st.integers(0, 2**32 - 1), kind=st.sampled_from([READ, WRITE, FETCH, RMW]), supervisor=st.integers(0, 1))

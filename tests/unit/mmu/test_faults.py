@@ -98,6 +98,8 @@ def test_instruction_faults_change_no_register(flags: int | None, status: int) -
         (0x8, RMW, 0b1101, SPF),
         (0x4, WRITE, 0b1001, WF),
         (0x4, RMW, 0b1101, WF),
+        (0xC, READ, 0b1101, SPF),
+        (0xC, WRITE, 0b1001, SPF | WF),
     ],
 )
 @pytest.mark.parametrize("translating", [True, False])
@@ -109,6 +111,26 @@ def test_acr_violation(protection: int, kind: int, status: int, cause: int, tran
     result = api.access(mmu, VA, kind, USER)
     # Then: HIT stays 0, AA is not touched
     assert result == (status, VA)
+    assert registers(mmu) == (VA, cause, 0)
+
+
+@pytest.mark.parametrize(
+    # The same rule for the CACR defaults (DDSP, DW) and a write-protected RAMBAR.
+    ("number", "value", "kind", "supervisor", "status", "cause"),
+    [
+        (0x002, 0x00800000, READ, USER, 0b1101, SPF),
+        (0x002, 0x40000000, WRITE, SUPERVISOR, 0b1001, WF),
+        (0x002, 0x40800000, RMW, USER, 0b1101, SPF | WF),
+        (0xC04, 0x40001101, WRITE, USER, 0b1001, WF),
+        (0xC05, 0x40001101, RMW, SUPERVISOR, 0b1101, WF),
+    ],
+)
+def test_violation_of_other_physical_sources(
+    number: int, value: int, kind: int, supervisor: int, status: int, cause: int
+) -> None:
+    mmu = new_mmu()
+    api.write_control(mmu, number, value)
+    assert api.access(mmu, VA, kind, supervisor) == (status, VA)
     assert registers(mmu) == (VA, cause, 0)
 
 

@@ -1,0 +1,63 @@
+"""Which instructions unicorn must not execute, and by which of the two ways they are kept from it."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.jit import njit
+from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
+
+__all__ = ["intercepted_by_patch", "intercepted_by_table", "is_trapped", "is_trapped_publicly"]
+
+# (mask, match) of every op word that is emulated (emu.cpu.traps), with the reason.
+TRAPPED = (
+    (0xFFFF, 0x4E7B),  # MOVEC: unicorn aborts the process on MMUBAR, ASID, RAMBAR, MBAR
+    (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
+    (0xF1C0, 0x81C0),  # DIVS.W: the same
+    (0xFFFF, 0x4E72),  # STOP: unicorn would end the run without a hook
+    (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word
+    (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
+    (0xFFC0, 0xFBC0),  # WDEBUG aborts the process
+)
+# The public engine cannot see SR after the guest writes it.
+TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
+
+
+@njit
+def is_trapped(op: int) -> bool:
+    """Whether both engines emulate the instruction with op word ``op``."""
+    for pair in numba.literal_unroll(TRAPPED):
+        if op & pair[0] == pair[1]:
+            return True
+    return False
+
+
+@njit
+def is_trapped_publicly(op: int, flags: int) -> bool:
+    """Whether the public engine emulates it as well. BSET, BCLR and BCHG of memory spoil the flags when their write
+    faults (unicorn-notes 5), which only the native engine can repair."""
+    if flags & F_BITOP_MEM:
+        return True
+    for pair in numba.literal_unroll(TRAPPED_PUBLICLY):
+        if op & pair[0] == pair[1]:
+            return True
+    return False
+
+
+@njit
+def intercepted_by_patch(op: int, flags: int) -> bool:
+    """Public engine: whether ILLEGAL must stand in the fetched copy of the code instead of ``op``."""
+    return flags & F_ILLEGAL != 0 or is_trapped(op) or is_trapped_publicly(op, flags)
+
+
+def intercepted_by_table(opcodes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Native engine: mask of shape (65536,) of op words whose slot in unicorn's table is redirected: those emulated, and
+    all that are no V4e instruction, because unicorn executes thousands of them (68000 forms among them) and aborts on
+    some."""
+    mask: NDArray[np.bool_] = (opcodes["flags"] & F_ILLEGAL) != 0
+    words = np.arange(65536)
+    for bits, match in TRAPPED:
+        mask |= (words & bits) == match
+    return mask
