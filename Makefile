@@ -28,15 +28,15 @@ bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-u
 firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
 	$(MAKE) -C firmware
 
-readme: $(VENV)/.installed  ## regenerate the output shown in README.md
-	$(BIN)/python -m benchmarks.readme
+readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
+	$(BIN)/python -m benchmarks.documents
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-clean:  ## remove the environment and every cache
+clean:  ## remove the environment and the caches of this directory
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -39,7 +39,7 @@ def main() -> int:
 
     if arguments.json:
         result = {"speed": [asdict(s) for s in speeds], "miss": asdict(miss), "startup": [asdict(s) for s in starts]}
-        json.dump({"schema": "cfemu-bench-1", "goals": GOALS, **result}, sys.stdout, indent=2)
+        json.dump({"schema": "cfemu-bench/1", "goals": GOALS, **result}, sys.stdout, indent=2)
         print()
     return 0
 

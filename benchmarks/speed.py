@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.raw import run_raw
 from emu.board import get_board
 from emu.counters import Counters
-from emu.machine import Machine, StopReason
-
-from benchmarks.raw import run_raw
 from emu.elf import Elf, load_elf
+from emu.machine import Machine, StopReason
 
 __all__ = ["KERNELS", "Exact", "Kernel", "MissCost", "Speed", "guest", "measure_miss", "measure_speed", "run_exact"]
 
@@ -27,12 +26,12 @@ class Kernel:
 
 
 KERNELS = (
-    Kernel("mix", 60, "gcc -O2: sort, hash, lists, matrix, strings"),
+    Kernel("mix", 30, "gcc -O2: sort, hash, lists, matrix, strings"),
     Kernel("alu", 10_000_000, "registers only"),
     Kernel("calls", 150, "recursion: stack traffic"),
-    Kernel("chase16", 4_000_000, "a new page at every load, all in the TLB"),
-    Kernel("copy", 1_000, "two pages to two pages"),
-    Kernel("fill", 1_000, "stores to two pages"),
+    Kernel("chase16", 2_000_000, "a new page at every load, all in the TLB"),
+    Kernel("copy", 1_000, "one page to another"),
+    Kernel("fill", 1_000, "stores to one page"),
 )
 MISSING = Kernel("chase64", 100_000, "a TLB miss at every load")
 PYTHON_SHARE = 200  # Python hooks run this much less: they are that slow
@@ -75,7 +74,7 @@ def guest() -> Elf:
 
 
 def run_exact(elf: Elf, kernel: str, repetitions: int, engine: str = "auto") -> Exact:
-    """Boot the kernel in user mode behind 4-KB pages and run it to its end."""
+    """Boot the kernel in user mode behind 8-KB pages and run it to its end."""
     machine = Machine(get_board("coyotos128"), engine=engine)
     try:
         machine.load_elf(elf)

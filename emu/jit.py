@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,18 +50,35 @@ if not numba.config.CACHE_DIR:
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
+def _widened(kind: Any) -> Any:
+    """The one integer type of compiled code instead of a literal or a narrower integer."""
+    kind = types.unliteral(kind)
+    return types.int64 if isinstance(kind, types.Integer) else kind
+
+
+def _one_version(dispatcher: Any) -> Any:
+    """Keep numba from compiling a function again for every constant and width of integer it is called with."""
+    template_for = dispatcher.get_call_template
+
+    def get_call_template(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return template_for(tuple(map(_widened, args)), keywords)
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
 def njit(function: F) -> F:
     """Compile ``function`` for callers that are compiled themselves; from Python it cannot be called.
 
     It holds no GIL, divides as C does, and is not cached by itself: the entry or callback it becomes part of is.
     """
-    compiled: F = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
+    compiled: F = _one_version(numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
     return compiled
 
 
 def njit_entry(function: F) -> F:
     """As :func:`njit`, for functions that Python calls; cached on disk."""
-    compiled: F = numba.njit(cache=True, **_OPTIONS)(function)
+    compiled: F = _one_version(numba.njit(cache=True, **_OPTIONS)(function))
     return compiled
 
 

@@ -14,12 +14,19 @@ from emu.cpu.core import Core
 from emu.cpu.registers import read_register, register_names, write_register
 from emu.cpu.semihosting import Semihosting
 from emu.elf import Elf
-from emu.errors import DoubleFault, EngineError, GuestError, UndefinedRegister, UnhandledException, UnsupportedFeature, UsageError
+from emu.errors import (
+    DoubleFault,
+    EngineError,
+    UndefinedRegister,
+    UnhandledException,
+    UnsupportedFeature,
+    UsageError,
+)
 from emu.mmu.registers import (
+    FAULT_STATUS,
     FS_FETCH_ERROR,
     FS_FETCH_MISS,
     FS_FETCH_MISS_EXTENSION,
-    FAULT_STATUS,
     FS_READ_ERROR,
     FS_WRITE_ERROR,
     VECTOR_ACCESS_ERROR,

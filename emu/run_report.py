@@ -25,7 +25,7 @@ def to_dict(report: RunReport) -> dict[str, Any]:
     """The report as plain JSON values (documented in docs/json.md)."""
     error = report.error
     return {
-        "schema": "cfemu-run-1",
+        "schema": "cfemu-run/1",
         "elf": report.elf.name,
         "board": report.board,
         "engine": report.engine,

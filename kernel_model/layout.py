@@ -183,7 +183,8 @@ def _parameters(
     strides: tuple[int, ...],
 ) -> abi.ParameterBlock:
     shift = page_size.bit_length() - 1
-    large = strategy.growth is abi.GrowthKind.ALTMAP and _large_pages_fit(placed)
+    altmap = strategy.growth is abi.GrowthKind.ALTMAP
+    large = altmap and scenario.kernel.altmap_large_pages and _large_pages_fit(placed)
     growth_shift = LARGE_SHIFT if large else shift
     return abi.ParameterBlock(
         ram_base=board.ram[0][0],

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-from emu.board import BOARDS, Board
 
+from emu.board import BOARDS, Board
 from emu.errors import UsageError
 from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
@@ -59,6 +59,7 @@ class KernelTable(Strict, frozen=True, kw_only=True):
     handler: Handler = Handler.RANGE
     flush: Flush = Flush.SWITCH
     allocation: Direction = Direction.BOTTOM_UP
+    altmap_large_pages: bool = False
 
 
 class ReserveTable(Strict, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
-| Puts a benchmark kernel where its speed can be compared: in user mode, code, data and stack reached through 4-KB TLB
-| entries only, which this miss handler loads. Supervisor code and data are identity mapped by ACRs and never miss.
+| Puts a benchmark kernel where its speed can be compared: in user mode, with code, data and stack reached only through
+| TLB entries of 8 KB (the page of Linux and Coyotos on this core), which this miss handler loads. Supervisor code and
+| data are identity mapped by ACRs and never miss.
 | Raw unicorn, which has no MMU, starts at user_start directly: the kernels themselves are the same bytes.
 
         MMU     = 0xFE000000
@@ -11,7 +12,7 @@
         CLEAR   = 0x080                 | MMUOR[CA]
         REFILL  = 0x003                 | MMUOR[UAA|ACC]
         ITLB    = 0x010
-        PAGE    = 0x15C                 | MMUDR: 4 KB, copyback, R W X
+        PAGE    = 0x25C                 | MMUDR: 8 KB, copyback, R W X
         ACR     = 0xC000A020            | 0xC0000000 + 16 MB, supervisor only, copyback
         EUSP    = 0x20                  | CACR: user mode has its own stack pointer
 
@@ -64,7 +65,7 @@ access_error:
         btst    #16,%d0                 | FS = 1010, 1110: a miss; 1001, 1101: a violation
         bne     unexpected
         move.l  MMUAR(%a0),%d0
-        andi.l  #0xFFFFF000,%d0
+        andi.l  #0xFFFFE000,%d0
         addq.l  #1,%d0                  | V
         move.l  %d0,MMUTR(%a0)
         addi.l  #PAGE - 1,%d0
@@ -80,7 +81,7 @@ access_error:
         bra.s   3f
 2:      moveq   #0,%d0
 3:      add.l   12(%sp),%d0
-        andi.l  #0xFFFFF000,%d0
+        andi.l  #0xFFFFE000,%d0
         addq.l  #1,%d0
         move.l  %d0,MMUTR(%a0)
         addi.l  #PAGE - 1,%d0

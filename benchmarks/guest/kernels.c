@@ -3,12 +3,12 @@
 
 typedef unsigned int u32;
 
-#define PAGE 4096u
+#define PAGE 8192u
 #define LONGS (PAGE / sizeof(u32))
 
-static u32 source[2 * LONGS] __attribute__((aligned(4096)));
-static u32 target[2 * LONGS] __attribute__((aligned(4096)));
-static u32 chain[64][LONGS] __attribute__((aligned(4096)));
+static u32 source[LONGS] __attribute__((aligned(PAGE)));
+static u32 target[LONGS] __attribute__((aligned(PAGE)));
+static u32 chain[64][LONGS] __attribute__((aligned(PAGE)));
 
 /* registers only */
 u32 k_alu(u32 n)
@@ -56,12 +56,12 @@ static u32 chase(u32 pages, u32 n)
 u32 k_chase16(u32 n) { return chase(16, n); }
 u32 k_chase64(u32 n) { return chase(64, n); }
 
-/* two pages read and two written in turn */
+/* one page read and one written in turn */
 u32 k_copy(u32 n)
 {
     while (n--) {
-        source[n % (2 * LONGS)] = n;
-        for (u32 i = 0; i < 2 * LONGS; i += 4) {
+        source[n % LONGS] = n;
+        for (u32 i = 0; i < LONGS; i += 4) {
             target[i] = source[i];
             target[i + 1] = source[i + 1];
             target[i + 2] = source[i + 2];
@@ -74,7 +74,7 @@ u32 k_copy(u32 n)
 u32 k_fill(u32 n)
 {
     while (n--)
-        for (u32 i = 0; i < 2 * LONGS; i += 4) {
+        for (u32 i = 0; i < LONGS; i += 4) {
             target[i] = n;
             target[i + 1] = n;
             target[i + 2] = n;

@@ -7,8 +7,8 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 from emu.cpu.blocks import block_cost, instruction_length, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.memory import halt, place
-from emu.cpu.processor import SR_S, SR_T, system_byte
-from emu.cpu.raw import load16be
+from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
+from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.state import (
     ATTENTION_IRQ,
     ATTENTION_STOPS,
@@ -25,6 +25,7 @@ from emu.cpu.state import (
     EVENT_TRACE,
     HALT_NONE,
     HALT_SKEW,
+    MEMO,
     STEP_BEGUN,
     STEP_NONE,
     State,
@@ -34,7 +35,7 @@ from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import FETCH, ITLB
 
-__all__ = ["boundary_event", "interrupt_due", "start_block"]
+__all__ = ["boundary_event", "interrupt_due", "start_block", "start_known_block"]
 
 SMALL_PAGE_BITS = 10
 OP_ILLEGAL = 0x4AFC
@@ -100,12 +101,45 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
 
 
 @njit
+def code_key(pc: int, sr: int) -> int:
+    """What the fetch page of ``pc`` is remembered under: its VA and the mode. With SR[T] set nothing matches."""
+    return pc & 0xFFFFF000 | (sr & (SR_S | SR_T)) >> 8
+
+
+@njit
+def start_known_block(s: State, pc: int, size: int) -> bool:
+    """Native engine, the common case of :func:`start_block`: a block met before on the page that runs, and nothing due
+    inside it. False leaves everything to the full version."""
+    if s.attention | s.step | s.halted | s.trace_pending | s.scratch_run | (pc & 1):
+        return False
+    if code_key(pc, load32(s.env + ENV_SR)) != s.code_key:
+        return False
+    host = s.code_host + (pc & 0xFFF)
+    record = s.memo + 32 * ((host >> 1) & (MEMO - 1))
+    if load64(record) != host or load64(record + 8) != size:
+        return False
+    instructions = s.instructions + load64(record + 16)
+    cycles = s.cycles + load64(record + 24)
+    if instructions > s.instruction_limit or cycles >= s.cycle_limit:
+        return False
+    if s.code_entry >= 0 and not s.code_touched:
+        touch(s.mmu, ITLB, s.code_entry)
+        s.code_touched = 1
+    s.block_pc = pc
+    s.block_size = size
+    s.block_host = host
+    s.instructions = instructions
+    s.cycles = cycles
+    return True
+
+
+@njit
 def enter_page(s: State, pc: int, mode: int) -> bool:
     """Find the bytes behind the fetch page of ``pc`` and the ITLB entry that maps it; False when it cannot be fetched."""
     source, entry, pa, perms, _cm, bits = resolve(s.mmu, pc, FETCH, mode)
     s.code_touched = 0
+    s.code_key = -1
     if source == MISS or not permits(perms, FETCH):
-        s.code_page = -1
         if s.swallow and pc == s.swallow_va:
             s.code_host = s.swallow_host - (pc & 0xFFF)
             s.code_entry = -1
@@ -113,14 +147,13 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
         return False
     _where, host, _pages = place(s, source, pa)
     if host == 0:
-        s.code_page = -1
         return False
     s.code_host = host - (pc & 0xFFF)
     s.code_small = 1 if bits == SMALL_PAGE_BITS and not s.native else 0
     s.code_pa = pa
     s.code_entry = entry if source == TLB else -1
-    s.code_mode = mode
-    s.code_page = -1 if bits == SMALL_PAGE_BITS or s.reference else pc & 0xFFFFF000
+    if bits != SMALL_PAGE_BITS and not s.reference:
+        s.code_key = code_key(pc, mode << 13)
     return True
 
 
@@ -137,7 +170,7 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
         touch(s.mmu, ITLB, entry)
     if s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
         halt(s, HALT_SKEW, va, pa)  # unicorn has read the second part from the first page's frame
-    s.code_page = -1
+    s.code_key = -1
     return True
 
 
@@ -152,7 +185,8 @@ def public_event(s: State, pc: int, size: int) -> int:
         if (pc + at ^ pc) & 0xFFFFF000:
             break
         op = load16be(host)
-        if intercepted_by_patch(op, opcode_flags(s, op)) and not is_patched(s, host):
+        fpu_off = s.fpu_disabled and op & 0xFF00 == 0xF200
+        if (fpu_off or intercepted_by_patch(op, opcode_flags(s, op))) and not is_patched(s, host):
             s.patch_host = host
             return EVENT_PATCH
         at += instruction_length(s, op)
@@ -185,7 +219,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     if pc & 1:
         return EVENT_ODD
     mode = (system_byte(s) & SR_S) >> 13
-    if pc & 0xFFFFF000 != s.code_page or mode != s.code_mode:
+    if code_key(pc, mode << 13) != s.code_key:
         if not enter_page(s, pc, mode):
             s.fault_va = pc
             return EVENT_FETCH_FAULT
@@ -220,7 +254,7 @@ def start_block(s: State, pc: int, size: int) -> int:
 @njit
 def second_page(s: State, pc: int, last: int) -> bool:
     """Whether the word at ``last`` may be mapped by another entry than the block's start."""
-    return (last ^ pc) & 0xFFFFF000 != 0 or s.code_page == -1
+    return (last ^ pc) & 0xFFFFF000 != 0 or s.code_key == -1
 
 
 @njit

@@ -22,7 +22,7 @@ __all__ = ["ENGINES", "Bank", "Core"]
 
 ENGINES = ("auto", "native", "public", "reference")
 CONSOLE_BYTES = 1 << 16
-OP_ILLEGAL = 0x4AFC
+OP_ILLEGAL, OP_FPU = 0x4AFC, 0xF200
 log = logging.getLogger(__name__)
 
 
@@ -121,7 +121,7 @@ class Core:
         s["cost_mmu_register"] = costs.mmu_register_access
         s["cost_inhibited_read"] = costs.inhibited_read
         s["cost_inhibited_write"] = costs.inhibited_write
-        s["armed_entry"] = s["code_page"] = s["stop_skip"] = s["cross_kind"] = -1
+        s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["cross_kind"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
         s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
@@ -170,6 +170,8 @@ class Core:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
         table = np.ctypeslib.as_array((c.c_int64 * 65536).from_address(table_address))
         table[intercepted_by_table(self._opcodes)] = table[OP_ILLEGAL]
+        self._fpu_decoders = table[OP_FPU : OP_FPU + 256].copy()
+        self.state["opcode_table"], self.state["fpu_decoders"] = table_address, _address(self._fpu_decoders)
 
     # --- memory
 

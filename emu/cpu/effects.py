@@ -49,7 +49,7 @@ def apply_effect(s: State, effect: int, overlaps: int) -> None:
             if m.old_data & MMUDR_LK:
                 flush_range(s, m.old_tag & 0xFFFFFC00, page_bits(m.old_data))
     if effect & EFFECT_ITLB:
-        s.code_page = -1
+        s.code_key = -1
         if old_valid:
             flush_range(s, m.old_tag & 0xFFFFFC00, page_bits(m.old_data))
 

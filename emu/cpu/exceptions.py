@@ -22,9 +22,9 @@ from emu.cpu.state import HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_
 from emu.jit import njit
 from emu.mmu.attributes import fault, permits, resolve
 from emu.mmu.registers import (
-    FS_FETCH_MISS_EXTENSION,
     FS_FETCH_ERROR,
     FS_FETCH_MISS,
+    FS_FETCH_MISS_EXTENSION,
     FS_READ_ERROR,
     FS_READ_MISS,
     FS_WRITE_ERROR,

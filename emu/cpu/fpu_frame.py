@@ -4,8 +4,8 @@ unicorn implements neither. No FPU exception is ever pending here, so a saved FP
 its format is not needed to go on.
 """
 
-from emu.cpu.exceptions import access_error, refuse
 from emu.cpu.blocks import unwind
+from emu.cpu.exceptions import access_error, refuse
 from emu.cpu.memory import write32
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_bytes, sign16, word
 from emu.cpu.processor import get_register, reset_fpu, set_pc, set_register

@@ -6,12 +6,12 @@ They only translate unicorn's calling conventions; the work is done by the funct
 from numba import carray, types
 
 from emu.cpu import io
-from emu.cpu.boundary import boundary_event, start_block
+from emu.cpu.blocks import opcode_flags, unwind
+from emu.cpu.boundary import boundary_event, start_block, start_known_block
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
-from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, get_pc, in_supervisor
-from emu.cpu.blocks import opcode_flags, unwind
+from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_pointer, call_restore, load64, state_pointer, store32
 from emu.cpu.state import (
     EVENT_CHARGE,
@@ -28,10 +28,9 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
+from emu.cpu.translate import FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
 from emu.cpu.traps import emulate, illegal_vector
-from emu.cpu.translate import FILL_CODE_WRITE, FILL_FAULT, FILL_OK, fill_data, fill_fetch
 from emu.jit import cfunc, njit
-from emu.mmu.attributes import permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
 from emu.timing.isa import F_BITOP_MEM, F_RMW
@@ -39,6 +38,7 @@ from emu.timing.isa import F_BITOP_MEM, F_RMW
 __all__ = ["mbar_read", "mbar_write", "native_fill", "native_interrupt", "on_block", "window_read", "window_write"]
 
 CPU_OPAQUE = 0x8170  # CPUState.opaque of unicorn 2.1.4: "user data", unused by unicorn; holds the record's address
+OP_MOV3Q = 0xA140  # mask F1C0
 INTR_RTE, INTR_HALT, INTR_TRAP, INTR_TRAP_END = 0x100, 0x101, 32, 48
 
 I32, I64, VOID, BOOL = types.int32, types.int64, types.void, types.boolean
@@ -62,24 +62,39 @@ def leave(s: State, event: int) -> None:
 def take_fault(s: State, va: int, kind: int, user: int) -> None:
     """Native: the access faults. Deliver the access error in place and go on at the handler; does not come back."""
     pc = get_pc(s)
-    if kind != FETCH:
-        flags = opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF)
-        if kind == WRITE and flags & F_BITOP_MEM:
-            # BSET, BCLR and BCHG have flushed the lazy flags already; N, V and C are right only when read as plain
-            # flags (unicorn-notes 5).
-            store32(s.env + ENV_CC_OP, CC_OP_FLAGS)
-        if flags & F_RMW and resolve(s.mmu, va, kind, 1 - user)[0] >= 0 and not write_allowed(s, va, user):
-            kind = RMW  # the write half of a read-modify-write is reported as 1101 with WF (sheet 1.6)
+    if kind == WRITE:
+        settle_flags(s, pc)
     if not access_error(s, va, kind, 1 - user, pc) or s.halted != HALT_NONE:
         leave(s, EVENT_STEP)
     call_pointer(s.fn[F_LOOP_EXIT], (s.cpu,))
 
 
 @njit
-def write_allowed(s: State, va: int, user: int) -> bool:
-    """Whether a store to ``va`` would be a permitted hit."""
-    _source, _entry, _pa, perms, _cm, _bits = resolve(s.mmu, va, WRITE, 1 - user)
-    return permits(perms, WRITE)
+def settle_flags(s: State, pc: int) -> None:
+    """Make CCR definite when the store of the instruction at ``pc`` faults.
+
+    unicorn has already replaced the flags when MOV3Q stores: the frame holds the new ones, as 548xRM 3-40 says of V4
+    with the MMU off; the restart computes them again.
+    """
+    op = fetch16(s, pc, in_supervisor(s))
+    if op & 0xF1C0 == OP_MOV3Q:
+        value = op >> 9 & 7
+        sr = get_sr(s) & ~0xF
+        set_sr(s, sr | SR_N if value == 0 else sr)  # MOV3Q #-1 is coded as 0
+
+
+@njit
+def modifies(s: State, pc: int) -> bool:
+    """Whether the instruction at ``pc`` reads its operand in order to write it."""
+    return opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF) & F_RMW != 0
+
+
+@njit
+def keep_flags(s: State, pc: int) -> None:
+    """BSET, BCLR and BCHG have flushed the lazy flags when their store is refused; N, V and C are right only when read
+    as plain flags (unicorn-notes 5)."""
+    if opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF) & F_BITOP_MEM:
+        store32(s.env + ENV_CC_OP, CC_OP_FLAGS)
 
 
 @njit
@@ -104,6 +119,15 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
         outcome = FILL_FAULT
     else:
         outcome = fill_data(s, va, size, kind, user)
+        if outcome == FILL_READ_ONLY:
+            call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+            if modifies(s, get_pc(s)):
+                kind = RMW
+                outcome = FILL_FAULT
+            else:
+                s.read_only_checked = 1
+                outcome = fill_data(s, va, size, kind, user)
+                s.read_only_checked = 0
     if outcome == FILL_OK and s.halted != HALT_STRADDLE:
         return True
     if probe:
@@ -119,6 +143,8 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
             if due != EVENT_NONE:
                 leave(s, due)
         take_fault(s, s.fault_va, kind, user)
+    if kind == WRITE:
+        keep_flags(s, get_pc(s))
     leave(s, EVENT_CODE_WRITE if outcome == FILL_CODE_WRITE else EVENT_CHARGE)
     return False
 
@@ -127,6 +153,8 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
 def on_block(_uc: int, address: int, size: int, state: int) -> None:
     """UC_HOOK_BLOCK."""
     s = carray(state_pointer(state), 1)[0]
+    if s.native and start_known_block(s, address & 0xFFFFFFFF, size):
+        return
     if s.scratch_run:
         return
     event = start_block(s, address & 0xFFFFFFFF, size)

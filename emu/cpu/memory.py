@@ -126,7 +126,7 @@ def flush_all(s: State) -> None:
     """Empty the softmmu and forget everything derived from translations."""
     disarm(s)
     s.image_epoch += 1
-    s.code_page = -1
+    s.code_key = -1
     if s.native:
         call_pointer(s.fn[F_FLUSH], (s.cpu,))
     else:

@@ -15,6 +15,7 @@ __all__ = ["A7", "get_pc", "get_register", "get_sr", "get_usp", "in_supervisor",
 
 A7 = 15
 SR_S, SR_T, SR_M, SR_I = 0x2000, 0x8000, 0x1000, 0x0700
+SR_X, SR_N, SR_Z, SR_V, SR_C = 16, 8, 4, 2, 1
 
 # Byte offsets in CPUM68KState of unicorn 2.1.4, verified at start-up (emu.cpu.native).
 ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218

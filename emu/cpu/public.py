@@ -12,17 +12,15 @@ two runs of it:
 from numba import carray, types
 
 from emu.cpu.boundary import boundary_event
-from emu.cpu.blocks import instruction_length, measure, opcode_flags
-from emu.cpu.hooks import serve, stop, write_allowed
-from emu.cpu.memory import UC_SCRATCH, UC_UNMAPPED, disarm, fetch16, find_bank, flush_all, halt, place
+from emu.cpu.hooks import modifies, stop
+from emu.cpu.memory import UC_SCRATCH, UC_UNMAPPED, disarm, flush_all, halt, place
 from emu.cpu.processor import get_pc, in_supervisor
-from emu.cpu.raw import load8, load64, load16be, state_pointer, store8, store16be, store32, store64
+from emu.cpu.raw import load8, load16be, load64, state_pointer, store8, store16be, store32, store64
 from emu.cpu.state import (
     EVENT_CODE_WRITE,
     EVENT_FAULT,
     EVENT_FETCH_FAULT,
     EVENT_NONE,
-    EVENT_PATCH,
     EVENT_SERVE,
     EVENT_SINGLE,
     EVENT_STEP,
@@ -33,12 +31,18 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, FILL_CODE_WRITE, FILL_FAULT, SINGLE, SMALL_PAGE_BITS, WHOLE, grant_data
+from emu.cpu.translate import (
+    CM_INHIBITED,
+    FILL_CODE_WRITE,
+    FILL_FAULT,
+    FILL_READ_ONLY,
+    SINGLE,
+    SMALL_PAGE_BITS,
+    grant_data,
+)
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, permits, resolve
-from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, READ, RMW, WRITE
-from emu.timing.isa import F_RMW
 
 __all__ = ["patch", "public_access", "public_fill", "public_interrupt", "public_unmapped", "unpatch"]
 
@@ -150,7 +154,16 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
     if i < 0 and must_be_alone(s, page, kind, user):
         return probe(s, result, EVENT_SINGLE, page, kind)
     va = page if i < 0 else s.grants[i]
-    outcome, where, perms, extent, entry = grant_data(s, va, 1 if i < 0 else s.grant_size[i], kind, user)
+    size = 1 if i < 0 else s.grant_size[i]
+    outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+    if outcome == FILL_READ_ONLY:
+        if modifies(s, get_pc(s)):
+            return probe(s, result, EVENT_FAULT, page, RMW)
+        if i < 0:
+            return probe(s, result, EVENT_SINGLE, page, kind)
+        s.read_only_checked = 1
+        outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+        s.read_only_checked = 0
     if outcome == FILL_FAULT:
         # The start of a second part (straddle) is exact already; else the probe finds the low bits.
         s.probe_exact = 1 if s.fault_va != va else 0

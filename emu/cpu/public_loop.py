@@ -4,7 +4,7 @@ from typing import Any
 
 from emu.cpu.blocks import instruction_length, opcode_flags, unwind
 from emu.cpu.exceptions import access_error
-from emu.cpu.hooks import serve, write_allowed
+from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.memory import fetch16, flush_all, halt, place
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.public import patch, unpatch
@@ -12,6 +12,7 @@ from emu.cpu.raw import call_ctl
 from emu.cpu.run_loop import CTL_TB_FLUSH, build_loop, enter_unicorn
 from emu.cpu.state import (
     EVENT_CHARGE,
+    EVENT_CODE_WRITE,
     EVENT_CONSOLE,
     EVENT_FAULT,
     EVENT_HYPERCALL,
@@ -23,7 +24,6 @@ from emu.cpu.state import (
     EVENT_SINGLE,
     EVENT_STEP,
     EVENT_SWALLOW,
-    EVENT_CODE_WRITE,
     F_CTL,
     HALT_UNSUPPORTED,
     MAX_GRANTS,
@@ -34,8 +34,8 @@ from emu.cpu.state import (
 from emu.jit import njit, njit_entry
 from emu.mmu.attributes import MISS, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
-from emu.mmu.state import FETCH, RMW, WRITE
-from emu.timing.isa import F_BRANCH, F_RMW
+from emu.mmu.state import FETCH, WRITE
+from emu.timing.isa import F_BRANCH
 
 __all__ = ["run_public"]
 
@@ -75,13 +75,9 @@ def refused(s: State) -> None:
     """A data access that the model refused: the access error."""
     pc = get_pc(s)
     unwind(s, pc)
-    kind = s.probe_kind
-    user = 1 - in_supervisor(s)
-    flags = opcode_flags(s, fetch16(s, pc, 1 - user) & 0xFFFF)
-    source, _entry, _pa, _perms, _cm, _bits = resolve(s.mmu, s.fault_va, kind, 1 - user)
-    if flags & F_RMW and source != MISS and not write_allowed(s, s.fault_va, user):
-        kind = RMW
-    access_error(s, s.fault_va, kind, 1 - user, pc)
+    if s.probe_kind == WRITE:
+        settle_flags(s, pc)
+    access_error(s, s.fault_va, s.probe_kind, in_supervisor(s), pc)
 
 
 @njit

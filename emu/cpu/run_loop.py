@@ -11,7 +11,7 @@ from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
 from emu.cpu.memory import UC_UNMAPPED, flush_all, halt, place
-from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_pc, set_register, system_byte
+from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, store8, store32
 from emu.cpu.state import (
     ATTENTION_IRQ,

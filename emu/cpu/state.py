@@ -111,14 +111,16 @@ STATE_DTYPE = np.dtype(
         ("block_pc", "i8"),
         ("block_size", "i8"),
         ("block_host", "i8"),
-        ("code_page", "i8"),  # VA of the last fetch page (-1 none), the ITLB entry and the bytes behind it
+        ("code_key", "i8"),  # VA of the last fetch page with SR[S] (-1 none), the ITLB entry and the bytes behind it
         ("code_host", "i8"),
-        ("code_mode", "i8"),
         ("code_entry", "i8"),
         ("code_touched", "i8"),
         ("code_small", "i8"),  # public engine: a 1-KB page
         ("code_pa", "i8"),
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
+        ("opcode_table", "i8"),  # unicorn's table of decoders, 0 in the public engine
+        ("fpu_disabled", "i8"),
+        ("fpu_decoders", "i8"),  # copy of its 256 entries from F200 up
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
         ("instructions", "i8"),
@@ -184,6 +186,7 @@ STATE_DTYPE = np.dtype(
         ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
         ("in_code_write", "i8"),
         ("fault_va", "i8"),
+        ("read_only_checked", "i8"),  # the instruction that reads a write-protected page is no read-modify-write
         # inhibited accounting of a page-crossing access
         ("cross_start", "i8"),
         ("cross_end", "i8"),

@@ -7,7 +7,7 @@ front of the TLB change no state and stay resident. A softmmu fill is never a TL
 """
 
 from emu.cpu.memory import clear_slot, disarm, flush_all, halt, place, slot_of
-from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store64
+from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
     F_SET_PAGE,
     HALT_STRADDLE,
@@ -23,9 +23,10 @@ from emu.mmu.plru import touch
 from emu.mmu.registers import MMUDR_LK
 from emu.mmu.state import DTLB, FETCH, READ, WRITE
 
-__all__ = ["FILL_CHARGE", "FILL_CODE_WRITE", "FILL_FAULT", "FILL_OK", "fill_data", "fill_fetch", "grant_data"]
+__all__ = ["FILL_CHARGE", "FILL_CODE_WRITE", "FILL_FAULT", "FILL_OK", "FILL_READ_ONLY", "fill_data", "fill_fetch", "grant_data"]
 
-FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE = 0, 1, 2, 3
+FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY = 0, 1, 2, 3, 4
+TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
 PAGE = 4096
@@ -63,13 +64,16 @@ def drop_images(s: State, va: int, bits: int) -> None:
 @njit
 def arm(s: State, slot: int, entry: int) -> None:
     """Note a resident page of the armed entry."""
+    s.armed_entry = entry
+    for i in range(s.armed_count):
+        if s.armed_slot[i] == slot:
+            return
     if s.armed_count == MAX_ARMED:
         clear_slot(s.armed_slot[0])
         s.armed_count -= 1
         s.armed_slot[0] = s.armed_slot[s.armed_count]
     s.armed_slot[s.armed_count] = slot
     s.armed_count += 1
-    s.armed_entry = entry
 
 
 @njit
@@ -100,6 +104,8 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     clear_slot(slot_of(s, page, user))
     call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
     slot = slot_of(s, page, user)
+    if load32(slot + 4) == page | TLB_NOTDIRTY:  # QEMU watches stores for code; here PAGE_CODE does (unicorn-notes 9)
+        store32(slot + 4, page)
     skew = (where & 0xC00) - (va & 0xC00)
     if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
         store64(slot + 24, load64(slot + 24) + skew)
@@ -190,6 +196,11 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     if where < 0:
         return FILL_FAULT, 0, 0, 0, -1
     extent = SINGLE if s.reference else WHOLE
+    if kind == READ and not perms & PERM_W and host:
+        # A read-modify-write is refused at its read (sheet 1.11): whoever knows the instruction must look at each one.
+        if not s.read_only_checked:
+            return FILL_READ_ONLY, 0, 0, 0, -1
+        extent = SINGLE
     if host:
         flags = load8(pages)
         if kind == WRITE and flags & PAGE_CODE and not s.in_code_write:

@@ -10,7 +10,19 @@ from emu.cpu.exceptions import access_error, refuse
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, address_of, read_bytes, read_source, word, write_byte
-from emu.cpu.processor import get_register, get_sr, in_supervisor, set_eusp, set_pc, set_register, set_sr
+from emu.cpu.processor import (
+    SR_N,
+    SR_V,
+    SR_Z,
+    get_register,
+    get_sr,
+    in_supervisor,
+    set_eusp,
+    set_pc,
+    set_register,
+    set_sr,
+)
+from emu.cpu.raw import load64, store64
 from emu.cpu.state import HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, resolve
@@ -20,9 +32,9 @@ from emu.mmu.state import READ, RMW, WARN_OVERLAP, WRITE
 
 __all__ = ["emulate", "illegal_vector"]
 
-CACR_EUSP = 0x20
+CACR_EUSP, CACR_DF = 0x20, 0x10
+OP_ILLEGAL, OP_FPU, FPU_WORDS = 0x4AFC, 0xF200, 256
 MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
-SR_N, SR_Z, SR_V, SR_C, SR_X = 8, 4, 2, 1, 16
 SR_IMPLEMENTED = 0xB71F
 
 
@@ -50,9 +62,24 @@ def do_movec(s: State, pc: int) -> bool:
         s.mbar_set = 1
     if number == MOVEC_CACR:
         set_eusp(s, value & CACR_EUSP)
+        set_fpu(s, value & CACR_DF)
     if effect:
         apply_effect(s, effect, overlaps)
     return finish(s, pc + 4)
+
+
+@njit
+def set_fpu(s: State, disabled: int) -> None:
+    """CACR[DF] makes every FPU op word take vector 11 (548xRM 3-41): decode them as illegal, or as before."""
+    if s.fpu_disabled == (1 if disabled else 0):
+        return
+    s.fpu_disabled = 1 if disabled else 0
+    s.in_code_write = 2  # blocks translated with the other setting are forgotten before the next instruction
+    if s.native:
+        illegal = load64(s.opcode_table + 8 * OP_ILLEGAL)
+        for i in range(FPU_WORDS):
+            decoder = illegal if disabled else load64(s.fpu_decoders + 8 * i)
+            store64(s.opcode_table + 8 * (OP_FPU + i), decoder)
 
 
 @njit
@@ -184,6 +211,8 @@ def emulate(s: State, pc: int, op: int) -> bool:
     if op & 0xFFF8 == 0xF428:
         return finish(s, pc + 2)  # INTOUCH prefetches a cache line; no cache is modelled
     if op & 0xFF80 == 0xF300:
+        if s.fpu_disabled:
+            return refuse(s, VECTOR_LINE_F, pc)
         return do_fpu_frame(s, op, pc)
     if op & 0xFFC0 == 0xFBC0:
         unwind(s, pc)

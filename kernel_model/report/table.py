@@ -66,10 +66,24 @@ def _heap_misses(row: Row) -> int | None:
     return sum(sides.itlb + sides.dtlb for name, sides in regions if name.startswith(HEAP_REGIONS))
 
 
+def _boot_cycles(row: Row) -> int | None:
+    boot = (row.workloads or {}).get("boot")
+    return boot.cycles.total if boot else None
+
+
+def _ipc_cycles(row: Row) -> int | None:
+    """Cycles of one message of the ping-pong, its misses included."""
+    ping_pong = (row.workloads or {}).get("ping-pong")
+    operation = ping_pong.operations.get("ipc") if ping_pong else None
+    return round(operation.cycles / operation.count) if operation else None
+
+
 HEAP_REGIONS = ("heap.", "page-space")
 PER_UNIT = 1_000_000
 
 COSTS = (
+    Column("boot", _boot_cycles, _mega),
+    Column("IPC", _ipc_cycles),
     Column("Mcycles", lambda r: r.cycles.total if r.cycles else None, _mega),
     Column("refill%", lambda r: round(r.cycles.share * PER_UNIT) if r.cycles else None, _percent),
     Column("I-miss", lambda r: r.misses.itlb if r.misses else None),
@@ -92,7 +106,11 @@ MEMORY = (
 )
 
 SECTIONS = (
-    ("costs", COSTS, "on heap: misses on kernel heap, wherever it lies. worst operation: in cycles, boot apart."),
+    (
+        "costs",
+        COSTS,
+        "boot: Mcycles. IPC: cycles of one message with its misses. on heap: misses there. worst operation: in cycles.",
+    ),
     (
         "memory and devices",
         MEMORY,

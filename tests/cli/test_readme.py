@@ -1,10 +1,11 @@
-"""What README.md shows is what the commands print today, and every command that it names works."""
+"""What the documents show is what the product prints today, and every command that the README names works."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import ROOT, outputs, render, run_command
+from benchmarks.documents import DOCUMENTS, ROOT, outputs, render, run_command
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (cfemu .+)$", README, re.MULTILINE)
@@ -19,8 +20,11 @@ def test_the_readme_shows_real_output_of_the_comparison() -> None:
     assert all("```console" in body for body in shown.values())
 
 
-def test_every_figure_is_what_the_command_prints() -> None:
-    assert render(README) == README
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_holds_what_the_product_prints(document: Path) -> None:
+    text = document.read_text()
+
+    assert render(text) == text, "stale: run `make readme`"
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(outputs(README))))

@@ -276,7 +276,9 @@ def test_an_operand_may_lie_on_two_pages_far_apart(guest: Bench, first: int, sec
     guest.put(low - 4, bytes.fromhex("01020304"))
     guest.put(high, bytes.fromhex("11121314"))
     load = asm.lea(at(end - before), A0) + asm.move("l", ind(A0), d(D1))
-    user(guest, load, asm.move("l", imm(0xA1A2A3A4), d(D2)), asm.move("l", d(D2), ind(A0)), asm.trap(0), entries=entries)
+    user(
+        guest, load, asm.move("l", imm(0xA1A2A3A4), d(D2)), asm.move("l", d(D2), ind(A0)), asm.trap(0), entries=entries
+    )
     both = bytes.fromhex("0102030411121314")
     assert guest.registers["d1"] == int.from_bytes(both[4 - before : 8 - before], "big")
     written = bytearray(both)

@@ -22,7 +22,17 @@ from tests.support.guest import (
     stub,
 )
 
-ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ERROR, TRAP = 3, 4, 5, 8, 9, 10, 11, 14, 32
+ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ERROR, TRAP = (
+    3,
+    4,
+    5,
+    8,
+    9,
+    10,
+    11,
+    14,
+    32,
+)
 S, T, M = 0x2000, 0x8000, 0x1000
 X, N, Z, V, C = 16, 8, 4, 2, 1
 USER_CODE = CODE + 0x800

@@ -33,17 +33,17 @@ def test_ping_pong(board: str, mapping: MappingKind, handler: HandlerKind, shift
         before = guest.machine.counters()
         assert guest.run(Command.PING_PONG, 100)[:2] == (Refusal.OK, 100)
         after = guest.machine.counters() - before
-        assert after.operations[abi.Operation.IPC][0] == 200
+        assert after.operations[abi.Operation.IPC].count == 200
         assert after.exceptions[32] == 200
         if flush is FlushPolicy.FLUSH:
-            assert after.itlb_user >= 199
-            assert after.dtlb_user >= 199 * 2
+            assert after.misses.itlb_user >= 199
+            assert after.misses.dtlb_user >= 199 * 2
         else:
-            assert after.itlb_user <= 4
+            assert after.misses.itlb_user <= 4
         if mapping is MappingKind.ACR:
-            assert after.dtlb_kernel == after.itlb_kernel == after.nested == 0
+            assert after.misses.dtlb_kernel == after.misses.itlb_kernel == after.misses.nested == 0
         elif flush is FlushPolicy.FLUSH and mapping >= MappingKind.PAGED_8K:
-            assert after.nested > 0  # the user table is in the heap
+            assert after.misses.nested > 0  # the user table is in the heap
         assert guest.machine.host_writes == 0
 
 
@@ -63,7 +63,7 @@ def test_frame_buffer_driver_prepares_the_pages_of_its_card() -> None:
         before = guest.machine.counters()
         assert guest.run(Command.FRAME_BUFFER, 30, 5, 77, CARD, 64)[:3] == (Refusal.OK, 30, 150)
         after = guest.machine.counters() - before
-        assert after.operations[abi.Operation.DEVICE_PREPARE][0] == 150
+        assert after.operations[abi.Operation.DEVICE_PREPARE].count == 150
         assert guest.run(Command.FRAME_BUFFER, 5, 5, 77, CARD + 0x0200_0000, 64)[0] == Refusal.NOT_ATTACHED
 
 
@@ -79,7 +79,7 @@ def test_cold_prepare_walks_chains_and_device_pages_make_them_longer() -> None:
         longer = guest.run(Command.COLD_PREPARE, 1000, 1)
         assert longer[1] == 1000
         assert longer[2] == walked + 1000  # 4096 pages in 4096 buckets, in front: one more header for each lookup
-        assert attach.dtlb_kernel > 4096 // 1024
+        assert attach.misses.dtlb_kernel > 4096 // 1024
 
 
 def test_same_run_same_counts() -> None:
@@ -105,7 +105,7 @@ def test_one_changed_byte_of_the_handler_changes_what_a_miss_costs(
             counters = guest.machine.counters()
             start = guest.elf.address(handler)
             code = guest.bytes(start, 0x180)
-            return counters.refill_cycles, counters.itlb + counters.dtlb, code
+            return counters.refill_cycles, counters.misses.total, code
 
     cycles, misses, code = cost({})
     offset = code.index(b"\x4e\x71\x4c\xd7\x03\x03", code.index(b"\x23\xc9"))  # user path: after the store to MMUOR
@@ -146,5 +146,5 @@ def test_acr_heap_never_misses() -> None:
         guest.run(Command.COLD_PREPARE, 2000, 11)
         guest.run(Command.ATTACH, CARD, 60)
         counters = guest.machine.counters()
-        assert counters.by_region.get("heap", {"itlb": 0, "dtlb": 0}) == {"itlb": 0, "dtlb": 0}
-        assert counters.dtlb_kernel == 0
+        assert counters.misses.by_region.get("heap", {"itlb": 0, "dtlb": 0}) == {"itlb": 0, "dtlb": 0}
+        assert counters.misses.dtlb_kernel == 0

@@ -25,7 +25,16 @@ def idle(sr: int, count: int = 20) -> bytes:
 
 @pytest.mark.parametrize(
     ("level", "mask", "taken"),
-    [(1, 0, True), (1, 1, False), (4, 3, True), (4, 4, False), (4, 5, False), (6, 7, False), (7, 6, True), (7, 7, True)],
+    [
+        (1, 0, True),
+        (1, 1, False),
+        (4, 3, True),
+        (4, 4, False),
+        (4, 5, False),
+        (6, 7, False),
+        (7, 6, True),
+        (7, 7, True),
+    ],
 )
 def test_a_request_must_be_above_the_mask_or_level_7(guest: Bench, level: int, mask: int, taken: bool) -> None:
     guest.start(idle(masked(mask)))

@@ -1,10 +1,10 @@
 """The model's half of the kernel against a scripted guest: frames are conserved, answers follow the strategy."""
 
 import pytest
-from emu.board import get_board
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emu.board import get_board
 from kernel_model import abi
 from kernel_model.choices import Mapping
 from kernel_model.devices import Device
@@ -109,7 +109,7 @@ def test_pinned_user_frames_are_never_taken() -> None:
 
 
 def test_altmap_takes_from_the_end_of_the_device_until_it_is_used_up() -> None:
-    model = booted("altmap")
+    model = booted("altmap", toml="[kernel]\naltmap_large_pages = true")
     card, registers = model.plan.devices
     status, (pa, pages) = call(model, abi.Hypercall.GROW, abi.GrowKind.ALTMAP, 128, card.base)
     assert (status, pa, pages) == (abi.Refusal.OK, card.end - MEGABYTE, 128)

@@ -3,8 +3,8 @@
 import dataclasses
 
 import pytest
-from emu.board import get_board
 
+from emu.board import get_board
 from kernel_model import abi
 from kernel_model.choices import Mapping
 from kernel_model.devices import Device
@@ -108,18 +108,22 @@ def test_altmap_needs_memory_not_registers() -> None:
 
 
 def test_altmap_holds_back_whole_megabytes_at_the_end_of_the_device() -> None:
-    made = plan("altmap")
+    made = plan("altmap", toml="[kernel]\naltmap_large_pages = true")
     card, registers = made.devices
     assert made.parameters["growth_shift"] == 20
+    assert made.parameters["growth_pages"] == 128
     assert made.header_pages_in(card) * 8192 == MEGABYTE
     assert made.header_pages_in(registers) == 0
     assert plan("reserve").header_pages_in(card) == 0
 
 
-def test_altmap_on_a_small_device_holds_back_pages() -> None:
-    made = plan("altmap", devices=(Device("lcd", MEGABYTE),))
+def test_altmap_holds_back_no_more_pages_than_headers_need() -> None:
+    made = plan("altmap")
     assert made.parameters["growth_shift"] == 13
-    assert made.header_pages_in(made.devices[0]) == 1
+    assert made.header_pages_in(made.devices[0]) == 112  # 16272 headers of 56 bytes fill 111.2 pages
+    small = plan("altmap", devices=(Device("lcd", MEGABYTE),), toml="[kernel]\naltmap_large_pages = true")
+    assert small.parameters["growth_shift"] == 13
+    assert small.header_pages_in(small.devices[0]) == 1
 
 
 def test_a_reserve_larger_than_ram_is_refused() -> None:

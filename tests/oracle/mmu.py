@@ -10,13 +10,38 @@ another model can be told apart from an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["read", "write", "fetch", "rmw"]
+from tests.oracle.decodes import (
+    FS_NONE,
+    acr_faults,
+    acr_matches,
+    default_faults,
+    miss_fs,
+    rambar_faults,
+    rambar_matches,
+    violation_fs,
+    window_matches,
+)
+from tests.oracle.entries import (
+    PAGE_BYTES,
+    SR_BITS,
+    SR_HIT,
+    Access,
+    Kind,
+    Side,
+    cleared_all,
+    cleared_asid,
+    cleared_non_locked,
+    entry_allows,
+    entry_faults,
+    entry_from_images,
+    translated,
+)
+from tests.oracle.tlb import Policy, Tlb, next_power_of_two
+
 Source = Literal["miss", "physical", "window", "rambar0", "rambar1", "acr", "tlb"]
-Side = Literal["itlb", "dtlb"]
-Policy = Literal["plru", "lru", "fifo"]
 
 # Offsets in the register window (1.3).
 MMUCR, MMUOR, MMUSR, MMUAR, MMUTR, MMUDR = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18
@@ -25,49 +50,6 @@ MMUCR, MMUOR, MMUSR, MMUAR, MMUTR, MMUDR = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18
 OR_STLB, OR_CA, OR_CNL, OR_CAS = 0x100, 0x080, 0x040, 0x020
 OR_ITLB, OR_ADR, OR_RW, OR_ACC, OR_UAA = 0x010, 0x008, 0x004, 0x002, 0x001
 OR_MODIFIERS = OR_ITLB | OR_ADR | OR_RW
-
-# MMUSR (1.6).
-SR_SPF, SR_RF, SR_WF, SR_HIT = 0x20, 0x10, 0x08, 0x02
-SR_BITS = SR_SPF | SR_RF | SR_WF | SR_HIT
-
-# Fault status (3.3).
-FS_NONE = 0b0000
-FS_FETCH_PROTECTED = 0b0100
-FS_FETCH_MISS = 0b0101  # the opword form; telling an extension word apart is the CPU's business
-FS_WRITE_PROTECTED = 0b1001
-FS_WRITE_MISS = 0b1010
-FS_READ_PROTECTED = 0b1101
-FS_READ_MISS = 0b1110
-
-# MMUDR[SZ] -> bytes in the page (1.9).
-PAGE_BYTES = {0b00: 1 << 20, 0b01: 4 << 10, 0b10: 8 << 10, 0b11: 1 << 10}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One TLB entry (1.8, 1.9)."""
-
-    va: int = 0  # virtual page address, bits 31-10 kept in place; bits below the page size kept too (item 20)
-    id: int = 0  # the ASID this mapping belongs to
-    sg: bool = False  # shared global
-    valid: bool = False  # takes part in matching
-    pa: int = 0  # physical page address, bits 31-10 kept in place
-    sz: int = 0  # page size code, a key of PAGE_BYTES
-    cm: int = 0  # cache mode, two bits
-    sp: bool = False  # supervisor only
-    r: bool = False  # data read allowed
-    w: bool = False  # data write allowed
-    x: bool = False  # instruction fetch allowed
-    lk: bool = False  # locked: not replaced, not cleared by CNL and CAS
-
-    def tag_image(self) -> int:
-        """What MMUTR shows of this entry."""
-        return self.va | self.id << 2 | self.sg << 1 | self.valid
-
-    def data_image(self) -> int:
-        """What MMUDR shows of this entry."""
-        rights = self.sp << 5 | self.r << 4 | self.w << 3 | self.x << 2 | self.lk << 1
-        return self.pa | self.sz << 8 | self.cm << 6 | rights
 
 
 @dataclass(frozen=True)
@@ -78,329 +60,6 @@ class Resolution:
     index: int  # ACR number, RAMBAR number or TLB address; -1 where the source has no number
     pa: int | None  # the address on the bus; None on a miss
     allowed: bool  # False on a miss and on a violation
-
-
-@dataclass(frozen=True)
-class Access:
-    """What is asked of the MMU."""
-
-    va: int  # virtual address
-    kind: Kind  # what is done there
-    supervisor: bool  # SR[S] of the access
-
-    @property
-    def is_fetch(self) -> bool:
-        return self.kind == "fetch"
-
-    @property
-    def reads(self) -> bool:
-        return self.kind in ("read", "rmw")
-
-    @property
-    def writes(self) -> bool:
-        return self.kind in ("write", "rmw")
-
-
-# --- entries --------------------------------------------------------------------------------------
-
-
-def entry_from_images(tag: int, data: int, side: Side) -> Entry:
-    """The entry a TLB write stores (1.8, 1.9); any V is accepted (item 17).
-
-    1.9: the ITLB has no R, W and CM0, the DTLB has no X; unimplemented bits read 0.
-    """
-    full = Entry(
-        va=tag & 0xFFFF_FC00,
-        id=tag >> 2 & 0xFF,
-        sg=bool(tag & 2),
-        valid=bool(tag & 1),
-        pa=data & 0xFFFF_FC00,
-        sz=data >> 8 & 3,
-        cm=data >> 6 & 3,
-        sp=bool(data & 0x20),
-        r=bool(data & 0x10),
-        w=bool(data & 0x08),
-        x=bool(data & 0x04),
-        lk=bool(data & 0x02),
-    )
-    if side == "itlb":
-        return replace(full, r=False, w=False, cm=full.cm & 0b10)
-    return replace(full, x=False)
-
-
-def same_page(entry: Entry, va: int) -> bool:
-    size = PAGE_BYTES[entry.sz]
-    return va // size == entry.va // size
-
-
-def id_agrees(entry: Entry, asid: int, supervisor: bool, asm: bool) -> bool:
-    """The ID part of the hit rule (1.10)."""
-    if supervisor and asm:
-        return entry.id == 0
-    return entry.sg or entry.id == asid
-
-
-def matches(entry: Entry, va: int, asid: int, supervisor: bool, asm: bool) -> bool:
-    """The hit rule (1.10): rights take no part in it."""
-    return entry.valid and same_page(entry, va) and id_agrees(entry, asid, supervisor, asm)
-
-
-def translated(entry: Entry, va: int) -> int:
-    """PA bits below the page size come from the VA (1.9)."""
-    size = PAGE_BYTES[entry.sz]
-    return entry.pa // size * size + va % size
-
-
-def invalidated(entry: Entry) -> Entry:
-    """Own choice: V alone goes, the rest stays for readback."""
-    return replace(entry, valid=False)
-
-
-def cleared_all(entries: list[Entry]) -> list[Entry]:
-    return [invalidated(e) for e in entries]
-
-
-def cleared_non_locked(entries: list[Entry]) -> list[Entry]:
-    return [e if e.lk else invalidated(e) for e in entries]
-
-
-def cleared_asid(entries: list[Entry], asid: int) -> list[Entry]:
-    """Own choice: the ID field alone decides, SG does not."""
-    return [invalidated(e) if e.id == asid and not e.lk else e for e in entries]
-
-
-def entry_faults(entry: Entry, access: Access) -> int:
-    """The MMUSR cause bits of a permission violation, 0 if allowed (1.6, 1.11); data accesses only."""
-    faults = 0
-    if entry.sp and not access.supervisor:
-        faults |= SR_SPF
-    if access.reads and not entry.r:
-        faults |= SR_RF
-    if access.writes and not entry.w:
-        faults |= SR_WF
-    return faults
-
-
-def entry_allows(entry: Entry, access: Access) -> bool:
-    """Permission rules (1.11)."""
-    if access.is_fetch:
-        return entry.x and (access.supervisor or not entry.sp)
-    return entry_faults(entry, access) == 0
-
-
-# --- physical decodes -----------------------------------------------------------------------------
-
-
-def window_matches(mmubar: int, access: Access) -> bool:
-    """1.2; a user access or a fetch does not see the window and falls through (item 14)."""
-    return bool(mmubar & 1) and not access.is_fetch and access.supervisor and access.va >> 16 == mmubar >> 16
-
-
-def rambar_matches(rambar: int, access: Access) -> bool:
-    """2.4: a 4-KB block.
-
-    Own choice, as the sheet gives no polarity: D/I = 0 puts the block on the data bus, 1 on the
-    instruction bus, and an access on the other bus does not see it.
-    """
-    if not rambar & 1 or access.va >> 12 != rambar >> 12:
-        return False
-    on_instruction_bus = bool(rambar & 0x80)
-    if on_instruction_bus != access.is_fetch:
-        return False
-    excluded = {
-        (True, True): 0x10,  # SC: supervisor code
-        (True, False): 0x08,  # SD: supervisor data
-        (False, True): 0x04,  # UC: user code
-        (False, False): 0x02,  # UD: user data
-    }[access.supervisor, access.is_fetch]
-    return not rambar & excluded
-
-
-def rambar_faults(rambar: int, access: Access) -> int:
-    """2.4 bit 8 (WP); own choice: reported like an ACR write protection (item 12)."""
-    return SR_WF if rambar & 0x100 and access.writes else 0
-
-
-def acr_matches(acr: int, access: Access) -> bool:
-    """2.3; the mask is applied bit by bit (item 34)."""
-    if not acr & 0x8000:
-        return False
-    who = acr >> 13 & 3
-    if (who == 0b00 and access.supervisor) or (who == 0b01 and not access.supervisor):
-        return False
-    base, mask = acr >> 24 & 0xFF, acr >> 16 & 0xFF
-    if not acr & 0x400:  # AMM = 0
-        return (access.va >> 24 | mask) == (base | mask)
-    megabyte, wanted, dont_care = access.va >> 20 & 0xF, acr >> 20 & 0xF, acr >> 16 & 0xF
-    return access.va >> 24 == base and megabyte | dont_care == wanted | dont_care
-
-
-def acr_faults(acr: int, access: Access) -> int:
-    """SP (bit 3) and W (bit 2) of an ACR as MMUSR bits (item 12)."""
-    faults = 0
-    if acr & 0x8 and not access.supervisor:
-        faults |= SR_SPF
-    if acr & 0x4 and access.writes:
-        faults |= SR_WF
-    return faults
-
-
-def default_faults(cacr: int, access: Access) -> int:
-    """CACR default attributes, which hold while nothing translates (1.15, 2.2)."""
-    protect = 0x80 if access.is_fetch else 0x0080_0000  # IDSP, DDSP
-    faults = 0
-    if cacr & protect and not access.supervisor:
-        faults |= SR_SPF
-    if cacr & 0x4000_0000 and access.writes:  # DW
-        faults |= SR_WF
-    return faults
-
-
-def violation_fs(access: Access) -> int:
-    """3.3, items 12 and 13."""
-    return {
-        "fetch": FS_FETCH_PROTECTED,
-        "write": FS_WRITE_PROTECTED,
-        "read": FS_READ_PROTECTED,
-        "rmw": FS_READ_PROTECTED,
-    }[access.kind]
-
-
-def miss_fs(access: Access) -> int:
-    """3.3."""
-    return {"fetch": FS_FETCH_MISS, "write": FS_WRITE_MISS, "read": FS_READ_MISS, "rmw": FS_READ_MISS}[access.kind]
-
-
-# --- replacement ----------------------------------------------------------------------------------
-
-
-def next_power_of_two(n: int) -> int:
-    size = 1
-    while size < n:
-        size *= 2
-    return size
-
-
-@dataclass(frozen=True)
-class Group:
-    """Entries `low` .. `high` under one node of the tree."""
-
-    low: int  # lowest entry number in the group
-    high: int  # highest entry number in the group
-
-    @property
-    def lower(self) -> Group:
-        return Group(self.low, (self.low + self.high) // 2)
-
-    @property
-    def upper(self) -> Group:
-        return Group((self.low + self.high) // 2 + 1, self.high)
-
-    @property
-    def bit_name(self) -> str:
-        """The manual names a node after its upper half: rdRecent31To16 compares 31-16 against 15-0."""
-        half = self.upper
-        return f"rdRecent{half.high}To{half.low}" if half.low != half.high else f"rdRecent{half.high}"
-
-    def members(self) -> range:
-        return range(self.low, self.high + 1)
-
-
-def all_bit_names(group: Group) -> list[str]:
-    if group.low == group.high:
-        return []
-    return [group.bit_name, *all_bit_names(group.upper), *all_bit_names(group.lower)]
-
-
-def make_recent(bits: dict[str, int], group: Group, number: int) -> None:
-    """Set every bit on the path to entry `number` so that it points at it as recent (1.12)."""
-    if group.low == group.high:
-        return
-    in_upper = number in group.upper.members()
-    bits[group.bit_name] = int(in_upper)
-    make_recent(bits, group.upper if in_upper else group.lower, number)
-
-
-def least_recent(bits: dict[str, int], group: Group, blocked: set[int]) -> int:
-    """Walk to the entry to replace: bit 1 -> lower half, bit 0 -> upper half (item 24).
-
-    A half with nothing but blocked entries counts as recent whatever its bit says (1.12).
-    """
-    if group.low == group.high:
-        return group.low
-    if blocked.issuperset(group.upper.members()):
-        go_lower = True
-    elif blocked.issuperset(group.lower.members()):
-        go_lower = False
-    else:
-        go_lower = bits[group.bit_name] == 1
-    return least_recent(bits, group.lower if go_lower else group.upper, blocked)
-
-
-class Tlb:
-    """One of the two TLBs: its entries and its replacement state."""
-
-    def __init__(self, side: Side, count: int, first_address: int, policy: Policy) -> None:
-        self.side: Side = side
-        self.count = count
-        self.first_address = first_address  # TLB address of entry 0
-        self.policy: Policy = policy
-        self.whole = Group(0, next_power_of_two(count) - 1)
-        self.entries = [Entry() for _ in range(count)]
-        self.bits: dict[str, int] = {}
-        self.loaded: list[int] = []  # entry numbers, oldest load first
-        self.used: list[int] = []  # entry numbers, least recently loaded or hit first
-        self.forget_recency()
-
-    def forget_recency(self) -> None:
-        """All bits zero (item 24)."""
-        self.bits = dict.fromkeys(all_bit_names(self.whole), 0)
-        self.loaded = list(range(self.count))
-        self.used = list(range(self.count))
-
-    def note_load(self, number: int) -> None:
-        """Every TLB write counts, of a locked entry too (1.12)."""
-        make_recent(self.bits, self.whole, number)
-        self.loaded.remove(number)
-        self.loaded.append(number)
-        self.used.remove(number)
-        self.used.append(number)
-
-    def note_hit(self, number: int) -> None:
-        """A hit of a locked entry changes nothing (1.12)."""
-        if self.entries[number].lk:
-            return
-        make_recent(self.bits, self.whole, number)
-        self.used.remove(number)
-        self.used.append(number)
-
-    def all_locked(self) -> bool:
-        return all(e.valid and e.lk for e in self.entries)
-
-    def replacement(self) -> int:
-        """Entry number to allocate (1.12).
-
-        Own choice: LK of an invalid entry means nothing, as the first rule asks only for V (and CA
-        leaves such entries behind).
-        """
-        for number, entry in enumerate(self.entries):
-            if not entry.valid:
-                return number
-        absent = set(self.whole.members()) - set(range(self.count))
-        locked = {number for number, entry in enumerate(self.entries) if entry.lk}
-        if self.all_locked():
-            locked = set()  # item 10: the tree choice ignoring locks
-        if self.policy == "plru":
-            return least_recent(self.bits, self.whole, absent | locked)
-        order = self.used if self.policy == "lru" else self.loaded
-        return next(number for number in order if number not in locked)
-
-    def hits(self, va: int, asid: int, supervisor: bool, asm: bool) -> list[int]:
-        """Numbers of all matching entries, lowest first."""
-        return [n for n, e in enumerate(self.entries) if matches(e, va, asid, supervisor, asm)]
-
-
-# --- the whole MMU --------------------------------------------------------------------------------
 
 
 class OracleMMU:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.oracle.mmu import MMUAR, MMUCR, MMUDR, MMUOR, MMUSR, MMUTR, OracleMMU, Side
+from tests.oracle.entries import Side
+from tests.oracle.mmu import MMUAR, MMUCR, MMUDR, MMUOR, MMUSR, MMUTR, OracleMMU
 
 SHEET_VICTIMS = [
     *(0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30),

@@ -1,0 +1,106 @@
+"""``make readme``: fills the marked places of the documents with what the product prints today.
+
+``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema. The test
+suite fills them in the same way and requires the same text, so no figure and no field list can be stale.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tables"]
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md")
+PLACE = re.compile(r"<!-- (?P<kind>output|schema): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+START = "from kernel_model.cli import main; main()"
+
+
+def run_command(command: str) -> str:
+    """Standard output of a `cfemu ...` command line; raises CalledProcessError unless it ends with status 0."""
+    program, *arguments = shlex.split(command)
+    if program != "cfemu":
+        raise ValueError(f"not a cfemu command: {command}")
+    done = subprocess.run(
+        [sys.executable, "-c", START, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def console_block(command: str) -> str:
+    """The command and, under it, what it prints."""
+    lines = [line.rstrip() for line in run_command(command).rstrip().splitlines()]
+    return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
+
+
+def schema_tables(path: str) -> str:
+    """One table per object of a JSON schema: the root first, then the others in the order in which they are met."""
+    schema = json.loads((ROOT / path).read_text())
+    definitions = schema["$defs"]
+    waiting, done = [reference(schema)], list[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name not in done:
+            done.append(name)
+            waiting += [n for n in map(reference, definitions[name]["properties"].values()) if n]
+    return "\n".join(line for name in done for line in object_table(name, definitions[name]))
+
+
+def object_table(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"**{name}**: {definition['description']}", "", "| key | type | meaning |", "|---|---|---|")
+    for key in definition["required"] + sorted(set(definition["properties"]) - set(definition["required"])):
+        value = definition["properties"][key]
+        yield f"| `{key}` | {type_name(value)} | {value.get('description', '').replace('|', '/')} |"
+    yield ""
+
+
+def reference(value: Mapping[str, Any]) -> str:
+    """Name of the object that a property holds, directly, in a list, in a map or as one of several; else empty."""
+    if "$ref" in value:
+        return str(value["$ref"]).rpartition("/")[2]
+    inner = [value[key] for key in ("items", "additionalProperties") if isinstance(value.get(key), dict)]
+    return next(filter(None, map(reference, inner + value.get("anyOf", []))), "")
+
+
+def type_name(value: Mapping[str, Any]) -> str:
+    """A property's type in words: `integer`, `Row list`, `Misses or null`, `map of Operation`."""
+    if "anyOf" in value:
+        return " or ".join(type_name(choice) for choice in value["anyOf"])
+    if "$ref" in value:
+        return reference(value)
+    if value.get("type") == "array":
+        return f"{type_name(value['items'])} list"
+    if isinstance(value.get("additionalProperties"), dict):
+        return f"map of {type_name(value['additionalProperties'])}"
+    return str(value.get("type", "any"))
+
+
+def outputs(text: str) -> dict[str, str]:
+    """What a document shows for each marked command."""
+    return {place["what"]: place["body"] for place in PLACE.finditer(text) if place["kind"] == "output"}
+
+
+def render(text: str) -> str:
+    """The document with every marked place filled anew."""
+
+    def fill(place: re.Match[str]) -> str:
+        kind, what = place["kind"], place["what"]
+        body = console_block(what) if kind == "output" else schema_tables(what)
+        return f"<!-- {kind}: {what} -->\n{body}<!-- end -->"
+
+    return PLACE.sub(fill, text)
+
+
+def main() -> int:
+    for document in DOCUMENTS:
+        document.write_text(render(document.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
