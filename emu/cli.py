@@ -6,6 +6,7 @@ Only typer and the standard library are imported here, for ``--help`` must answe
 unicorn or rich is imported by the command that uses it.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ __all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register"]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
+GARBAGE_THRESHOLD = (
+    100_000  # importing numba makes many objects and no garbage: looking for it takes a tenth of the start
+)
 
 
 class EngineName(StrEnum):
@@ -66,6 +70,7 @@ def register(app: typer.Typer) -> None:
 
 def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's) and return its exit status; reports every expected error."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         app(args=arguments, prog_name="cfemu")
     except SystemExit as stop:  # how typer ends, with success too

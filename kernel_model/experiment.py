@@ -75,14 +75,23 @@ def jobs(scenario: Scenario, engine: str = "auto") -> list[Job]:
 
 
 def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int, RowOutcome]]:
-    """Compute rows, in parallel where there is more than one processor; yields (index, row) as they finish."""
+    """Compute rows, in parallel where there is more than one processor; yields (index, row) as they finish.
+
+    Rows are computed in this process until one has really run: whatever the engine compiles on its first use is then
+    compiled once, and the workers inherit it.
+    """
+    waiting = dict(enumerate(work))
     count = min(workers or os.cpu_count() or 1, len(work))
-    if count <= 1:
-        for index, job in enumerate(work):
-            yield index, run_row(job)
+    warm = False
+    while waiting and not (warm and count > 1):
+        index = next(iter(waiting))
+        outcome = run_row(waiting.pop(index))
+        warm = warm or bool(outcome.engine)
+        yield index, outcome
+    if not waiting:
         return
     with ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent) as pool:
-        futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in enumerate(work)}
+        futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in waiting.items()}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()

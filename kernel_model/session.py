@@ -11,6 +11,7 @@ from kernel_model.kernel import Done, KernelModel, boot_chunks
 from kernel_model.layout import Plan
 from kernel_model.results import DevicePages
 from kernel_model.scenario import Scenario, WorkloadTable
+from kernel_model.sizing import pages_for
 
 __all__ = ["Session"]
 
@@ -133,9 +134,10 @@ class Session:
         return self.model.booted.free_headers if self.model.booted else 0
 
     def _beyond_devices(self) -> int:
-        """A physical address where the board has a device window but no device."""
+        """The first page of the board's device window after all devices."""
         base = self.plan.board.device_window[0] if self.plan.board.device_window else 0x8000_0000
-        return max([base, *(item.end for item in self.plan.devices if not item.refusal)], default=base)
+        end = max([base, *(item.end for item in self.plan.devices if not item.refusal)])
+        return pages_for(end, self.plan.page_size) * self.plan.page_size
 
     def console_reached(self) -> bool:
         """Whether, after a refusal, guest code attached the console and wrote the number to set through it."""

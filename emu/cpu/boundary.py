@@ -6,7 +6,7 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 
 from emu.cpu.blocks import block_cost, instruction_length, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
-from emu.cpu.memory import halt, place
+from emu.cpu.memory import halt, note_code, place
 from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.state import (
@@ -145,10 +145,11 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
             s.code_entry = -1
             return True
         return False
-    _where, host, _pages = place(s, source, pa)
+    _where, host, pages = place(s, source, pa)
     if host == 0:
         return False
     s.code_host = host - (pc & 0xFFF)
+    s.code_pages = pages
     s.code_small = 1 if bits == SMALL_PAGE_BITS and not s.native else 0
     s.code_pa = pa
     s.code_entry = entry if source == TLB else -1
@@ -168,6 +169,9 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
         return False
     if source == TLB:
         touch(s.mmu, ITLB, entry)
+    _where, _host, pages = place(s, source, pa)
+    if pages:
+        note_code(pages, 0, (pa & 0xFFF) + 2)
     if s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
         halt(s, HALT_SKEW, va, pa)  # unicorn has read the second part from the first page's frame
     s.code_key = -1
@@ -246,6 +250,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     if (last ^ pc) & 0xFFFFFC00 and second_page(s, pc, last) and not touch_second_page(s, last, mode):
         s.block_size = 0
         return EVENT_FETCH_FAULT
+    note_code(s.code_pages, pc & 0xFFF, size)
     s.instructions += count
     s.cycles += cycles
     return EVENT_NONE

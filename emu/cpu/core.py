@@ -12,7 +12,7 @@ from emu.cpu import hooks, library, memory, processor
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
-from emu.cpu.state import FUNCTIONS, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, SRAM_SIZE, STATE_DTYPE
+from emu.cpu.state import FUNCTIONS, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, PAGE_BYTES, SRAM_SIZE, STATE_DTYPE
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bank:
-    """Memory at a guest PA: its bytes and one byte of flags per 4-KB page."""
+    """Memory at a guest PA: its bytes and PAGE_BYTES of bookkeeping per 4-KB page."""
 
     name: str
     base: int
@@ -72,7 +72,7 @@ class Core:
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
         self._opcodes = opcode_table()
         self._sram = [
-            (np.zeros(SRAM_SIZE, np.uint8), np.zeros(SRAM_SIZE // 4096, np.uint8)) for _ in range(2)
+            (np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)
         ]
         self._shadows: list[NDArray[np.uint8]] = []
         self._next_uc = 0
@@ -198,7 +198,7 @@ class Core:
             raise BoardError(f"{name}: {size:#x} bytes do not fit beside the other memory of the board")
         if len(self.banks) == len(self.state["banks"]):
             raise BoardError(f"{name}: a board has at most {len(self.banks)} banks of memory")
-        bank = Bank(name, base, np.zeros(size, np.uint8), np.zeros(size // 4096, np.uint8))
+        bank = Bank(name, base, np.zeros(size, np.uint8), np.zeros(size // 4096 * PAGE_BYTES, np.uint8))
         library.map_memory(self.uc, self._next_uc, size, _address(bank.data))
         record = self.state["banks"][len(self.banks)]
         self._describe(record, base, size, self._next_uc, bank.data, bank.pages)

@@ -10,20 +10,20 @@ from emu.cpu.raw import (
     call_pointer,
     load8,
     load16be,
+    load32,
     load32be,
     load64,
     store32,
     store32be,
     store64,
 )
-from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_CODE, State
+from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
-    "charge_bus",
     "disarm",
     "fetch16",
     "find_bank",
@@ -91,7 +91,7 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
         return -1, 0, 0
     bank = s.banks[i]
     offset = pa - bank.base
-    return bank.uc + offset, bank.host + offset, bank.pages + (offset >> 12)
+    return bank.uc + offset, bank.host + offset, bank.pages + PAGE_BYTES * (offset >> 12)
 
 
 @njit
@@ -143,6 +143,31 @@ def flush_page(s: State, va: int) -> None:
 
 
 @njit
+def code_range(pages: int) -> tuple[int, int]:
+    """Offsets [first, end) of the blocks that ran in a page."""
+    both = load32(pages + 4)
+    return both & 0xFFFF, both >> 16
+
+
+@njit
+def holds_code(pages: int, offset: int, size: int) -> bool:
+    """Whether a store of ``size`` bytes at ``offset`` of a page may change a block that ran there."""
+    if not load8(pages) & PAGE_CODE:
+        return False
+    first, end = code_range(pages)
+    return offset < end and offset + size > first
+
+
+@njit
+def note_code(pages: int, offset: int, size: int) -> None:
+    """A block ran at ``offset`` of a page."""
+    first, end = code_range(pages)
+    if end == 0:
+        first, end = offset, offset + size
+    store32(pages + 4, min(first, offset) | min(max(end, offset + size), 4096) << 16)
+
+
+@njit
 def reach(s: State, va: int, kind: int) -> int:
     """Host address of a supervisor data access by the exception mechanism, with its recency; -1 when it faults."""
     source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, 1)
@@ -155,7 +180,7 @@ def reach(s: State, va: int, kind: int) -> int:
         if entry != s.armed_entry:
             disarm(s)
         touch(s.mmu, DTLB, entry)
-    if kind != 0 and load8(pages) & PAGE_CODE:
+    if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
     return host
 

@@ -3,10 +3,10 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
-from emu.cpu.memory import disarm, fetch16, place
+from emu.cpu.memory import disarm, fetch16, holds_code, place
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8, store8
-from emu.cpu.state import PAGE_CODE, State
+from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
@@ -74,7 +74,7 @@ def write_byte(s: State, va: int, value: int) -> bool:
         if entry != s.armed_entry:
             disarm(s)
         touch(s.mmu, DTLB, entry)
-    if load8(pages) & PAGE_CODE:
+    if holds_code(pages, pa & 0xFFF, 1):
         s.in_code_write = 2
     store8(host, value)
     return True

@@ -12,7 +12,7 @@ from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
 from emu.cpu.memory import UC_UNMAPPED, flush_all, halt, place
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
-from emu.cpu.raw import call_ctl, call_start, load8, store8, store32
+from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
 from emu.cpu.state import (
     ATTENTION_IRQ,
     EVENT_CHARGE,
@@ -33,6 +33,7 @@ from emu.cpu.state import (
     HALT_ENGINE,
     HALT_NONE,
     NEVER,
+    PAGE_BYTES,
     STEP_NONE,
     STEP_WAITING,
     State,
@@ -83,12 +84,11 @@ def forget_code(s: State) -> None:
     for i in range(s.n_banks):
         bank = s.banks[i]
         for page in range((bank.end - bank.base) >> 12):
-            at = bank.pages + page
-            flags = load8(at)
-            if flags:
-                store8(at, 0)
+            at = bank.pages + PAGE_BYTES * page
+            if load64(at):
+                store64(at, 0)
     for i in range(2):
-        store8(s.sram[i].pages, 0)
+        store64(s.sram[i].pages, 0)
     s.in_code_write = 0
     s.block_size = 0
 

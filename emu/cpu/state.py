@@ -37,9 +37,11 @@ BANK_DTYPE = np.dtype(
         ("uc", "i8"),  # where unicorn has them
         ("shadow", "i8"),  # public engine: where unicorn has the copy that instructions are fetched from
         ("shadow_host", "i8"),
-        ("pages", "i8"),  # address of one byte of PAGE_* flags per 4-KB page
+        ("pages", "i8"),  # address of a record of PAGE_BYTES per 4-KB page
     ]
 )
+# Record of a page: a byte of flags, and at +4 and +6 the first and last + 1 offset of blocks that ran in it.
+PAGE_BYTES = 8
 PAGE_CODE = 1  # translated blocks of this page may exist
 PAGE_WRITE = 2  # some softmmu entry may allow stores to it
 
@@ -117,6 +119,7 @@ STATE_DTYPE = np.dtype(
         ("code_touched", "i8"),
         ("code_small", "i8"),  # public engine: a 1-KB page
         ("code_pa", "i8"),
+        ("code_pages", "i8"),
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
         ("opcode_table", "i8"),  # unicorn's table of decoders, 0 in the public engine
         ("fpu_disabled", "i8"),

@@ -6,7 +6,7 @@ recently used entry is the only hit that leaves the replacement state as it is. 
 front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
 """
 
-from emu.cpu.memory import clear_slot, disarm, flush_all, halt, place, slot_of
+from emu.cpu.memory import clear_slot, disarm, flush_all, halt, holds_code, place, slot_of
 from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
     F_SET_PAGE,
@@ -104,7 +104,7 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     clear_slot(slot_of(s, page, user))
     call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
     slot = slot_of(s, page, user)
-    if load32(slot + 4) == page | TLB_NOTDIRTY:  # QEMU watches stores for code; here PAGE_CODE does (unicorn-notes 9)
+    if size == WHOLE and load32(slot + 4) == page | TLB_NOTDIRTY:  # QEMU watches stores for code; here PAGE_CODE does (unicorn-notes 9)
         store32(slot + 4, page)
     skew = (where & 0xC00) - (va & 0xC00)
     if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
@@ -204,7 +204,10 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     if host:
         flags = load8(pages)
         if kind == WRITE and flags & PAGE_CODE and not s.in_code_write:
-            return FILL_CODE_WRITE, 0, 0, 0, -1
+            # Data beside code in one page may change as long as no block that ran is touched; the public engine would
+            # have to keep its copy of the page in step.
+            if not s.native or holds_code(pages, pa & 0xFFF, size):
+                return FILL_CODE_WRITE, 0, 0, 0, -1
         if flags & PAGE_CODE:
             if kind == WRITE:
                 extent = SINGLE

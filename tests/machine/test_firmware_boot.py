@@ -43,7 +43,7 @@ def test_boot_builds_the_kernel(board: str, mapping: MappingKind, handler: Handl
 
 def check_hash(guest: Driver) -> None:
     """Every object is in the bucket of its OID, exactly once."""
-    seen = Counter()
+    seen: Counter[int] = Counter()
     for bucket in range(HASH_BUCKETS):
         for header in guest.chain(bucket):
             assert header.oid_low % HASH_BUCKETS == bucket
@@ -101,7 +101,7 @@ def test_the_structures_have_the_strides_of_the_parameter_block() -> None:
         low = guest.frames[0]
         for i in (0, 1, FRAMES // 2, FRAMES - 1):
             page = guest.word(index[i])
-            assert guest.bytes(page + 50, 2) + guest.bytes(page + 52, 2) == (low + i * 8192).to_bytes(4, "big")
+            assert guest.memory(page + 50, 2) + guest.memory(page + 52, 2) == (low + i * 8192).to_bytes(4, "big")
 
 
 def test_top_down_frames_leave_one_constant_a_vector_and_a_range_each() -> None:

@@ -157,7 +157,7 @@ def test_release_gives_back_whole_frames_and_describes_them(mapping: MappingKind
         assert 200 <= headers < 200 + 8192 // 56
         assert end == guest.vector(Vector.RESERVE) + ((3000 * 56 + 8191) // 8192 - released) * 8192
         index = [guest.word(va) for va in guest.elements(Vector.INDEX)[: FRAMES + released]]
-        pas = [int.from_bytes(guest.bytes(va + 50, 2) + guest.bytes(va + 52, 2), "big") for va in index]
+        pas = [int.from_bytes(guest.memory(va + 50, 2) + guest.memory(va + 52, 2), "big") for va in index]
         assert pas == sorted(pas)
         assert guest.run(Command.COLD_PREPARE, 500, 3)[:2] == (Refusal.OK, 500)
         assert guest.run(Command.ATTACH, CARD + 0x0100_0000, headers)[:2] == (Refusal.OK, headers)

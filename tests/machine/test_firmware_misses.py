@@ -104,7 +104,7 @@ def test_one_changed_byte_of_the_handler_changes_what_a_miss_costs(
             guest.run(Command.PING_PONG, 50)
             counters = guest.machine.counters()
             start = guest.elf.address(handler)
-            code = guest.bytes(start, 0x180)
+            code = guest.memory(start, 0x180)
             return counters.refill_cycles, counters.misses.total, code
 
     cycles, misses, code = cost({})

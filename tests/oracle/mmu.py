@@ -1,6 +1,6 @@
 """A plain second implementation of the ColdFire V4e MMU, written from the facts sheet alone.
 
-The sheet is docs/coldfire-v4e.md ("sheet" below); "item N" is a row of its section 7, "1.12" one of
+The sheet is the project's coldfire-v4e.md ("sheet" below); "item N" is a row of its section 7, "1.12" one of
 its sections. Nothing here is fast: entries are records, the replacement tree is a dictionary of the
 manual's named bits, and every operation is spelled out in the order the sheet recommends.
 

@@ -7,7 +7,7 @@ reasons of the firmware.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emu.board import get_board
@@ -39,7 +39,7 @@ class Driver:
 
     board_name: str = "coyotos128"
     counts: dict[Vector, int] = field(default_factory=dict)
-    parameters: dict[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)
     top_down: bool = False
     number: int = 4321
     engine: str = "auto"
@@ -49,8 +49,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.board = get_board(self.board_name)
         self.base, self.size = self.board.ram[0]
-        shift = self.parameters.setdefault("page_shift", 13)
-        self.page = 1 << shift
+        self.page = 1 << self.parameters.get("page_shift", 13)
         counts = SMALL | self.counts
         strides = (888, 316, 80, 4, 56, 128, 188, 12, self.page, 56)
         self.block = ParameterBlock(
@@ -156,16 +155,16 @@ class Driver:
     # ---- guest memory ------------------------------------------------------------------------------------------------
     def physical(self, va: int) -> int:
         """PA of a kernel VA: image and direct map by the constant, paged heap by its chunks."""
-        for start, pa, size in getattr(self, "chunks", ()):
+        for start, pa, size in self.chunks:
             if start <= va < start + size:
                 return pa + va - start
         return va - abi.KVA + self.base
 
     def word(self, va: int) -> int:
         """The longword at a kernel VA."""
-        return int(struct.unpack(">I", self.bytes(va, 4))[0])
+        return int(struct.unpack(">I", self.memory(va, 4))[0])
 
-    def bytes(self, va: int, size: int) -> bytes:
+    def memory(self, va: int, size: int) -> bytes:
         """Guest memory; must not cross a page of a paged heap."""
         return bytes(self.machine.read_physical(self.physical(va), size))
 
@@ -184,7 +183,7 @@ class Driver:
 
     def header(self, va: int) -> Header:
         """The ObjectHeader at a VA."""
-        words = struct.unpack(">9I6B", b"".join(self.bytes(va + i, 2) for i in range(0, 42, 2)))
+        words = struct.unpack(">9I6B", b"".join(self.memory(va + i, 2) for i in range(0, 42, 2)))
         return Header(va, *words[:10])
 
     def chain(self, bucket: int) -> Iterator[Header]:

@@ -1,0 +1,90 @@
+"""Plans against the nucleus that really boots on them, and rows that do not depend on who computes them."""
+
+from pathlib import Path
+
+import pytest
+
+from emu.board import get_board
+from emu.elf import load_elf
+from firmware import nucleus
+from kernel_model.choices import Mapping
+from kernel_model.compare import Selection, compare_scenario
+from kernel_model.devices import Device
+from kernel_model.layout import make_plan
+from kernel_model.results import encode_report
+from kernel_model.scenario import Scenario, parse_scenario
+from kernel_model.session import Session, regions
+from kernel_model.strategies import STRATEGIES
+
+SMALL = """
+[workload]
+run = ["ping-pong"]
+ipc_round_trips = 10
+[[device]]
+name = "card"
+kind = "lcd"
+"""
+DEVICES = (Device("card", 1 << 20),)
+
+
+def session(strategy: str, mapping: Mapping, toml: str = "", board: str = "coyotos128") -> Session:
+    scenario: Scenario = parse_scenario(toml.encode(), "test.toml")
+    made = get_board(board)
+    plan = make_plan(scenario, made, STRATEGIES[strategy], mapping, DEVICES)
+    return Session(scenario, plan, load_elf(nucleus(made.ram[0][0]).path), "auto")
+
+
+@pytest.mark.parametrize("mapping", list(Mapping))
+@pytest.mark.parametrize("direction", ["bottom-up", "top-down"])
+def test_the_nucleus_boots_exactly_as_planned(mapping: Mapping, direction: str) -> None:
+    with session("reserve", mapping, f'[kernel]\nallocation = "{direction}"') as running:
+        running.boot()
+        plan, model = running.plan, running.model
+        assert model.booted is not None
+        assert model.booted.heap_pages == plan.heap_pages == model.heap_bytes() // plan.page_size
+        assert model.booted.locked_entries == plan.locked_data_entries
+        assert model.booted.page_frames == model.bank.promised
+        planned = {(start, end) for name, start, end in regions(plan) if name.startswith("heap.")}
+        assert {(chunk.va, chunk.va + chunk.size) for chunk in model.chunks} == planned
+        assert running.machine.host_writes == 0
+
+
+def test_sdram_at_zero(tmp_path: Path) -> None:
+    with session("reserve", Mapping.LOCKED_1M, board="coyotos128-low") as running:
+        running.boot()
+        assert running.model.direct_mapped_bytes() == running.model.heap_bytes() > 0
+
+
+@pytest.fixture
+def scenario_file(tmp_path: Path) -> Path:
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    return file
+
+
+def test_top_down_growth_overflows_the_range_table(scenario_file: Path) -> None:
+    """Kernel sheet 4.3: each growth adds a range, because the next frame lies lower in memory."""
+    scenario_file.write_text(SMALL.replace("lcd", "graphics-64") + '[kernel]\nallocation = "top-down"')
+    (row,) = compare_scenario(scenario_file, Selection(("grow",), ("paged-8k",))).report.rows
+    assert "the miss handler's table holds 32" in (row.refusal or "")
+    assert row.console is True
+    assert row.device_pages is not None
+    assert row.device_pages.refused > 0
+    assert row.frames is not None
+    assert 15 <= row.frames.taken_back <= 24
+
+
+def test_rows_do_not_depend_on_the_number_of_workers(scenario_file: Path) -> None:
+    selection = Selection(("grow", "reserve", "slab"), ("acr", "paged-8k"))
+    alone, together = (compare_scenario(scenario_file, selection, workers=workers).report for workers in (1, 2))
+    assert encode_report(alone) == encode_report(together)
+    assert [(row.strategy, row.mapping) for row in alone.rows][:2] == [("grow", "acr"), ("grow", "paged-8k")]
+
+
+def test_another_seed_is_another_run(scenario_file: Path) -> None:
+    scenario_file.write_text(SMALL.replace("ping-pong", "cold-prepare-0"))
+    first, second = (
+        compare_scenario(scenario_file, Selection(("reserve",), ("acr",), seed)).report.rows[0] for seed in (1, 2)
+    )
+    assert first.cycles != second.cycles
+    assert (first.seed, second.seed) == (1, 2)
