@@ -13,7 +13,18 @@ from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.machine import Machine, StopReason
 
-__all__ = ["KERNELS", "Exact", "Kernel", "MissCost", "Speed", "guest", "measure_miss", "measure_speed", "run_exact"]
+__all__ = [
+    "KERNELS",
+    "MISSING",
+    "Exact",
+    "Kernel",
+    "MissCost",
+    "Speed",
+    "guest",
+    "measure_miss",
+    "measure_speed",
+    "run_exact",
+]
 
 GUEST = Path(__file__).parent / "guest" / "kernels.elf"
 

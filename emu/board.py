@@ -1,6 +1,6 @@
 """Boards: what answers at which physical address, and how fast the core runs.
 
-A device aperture that appears later is attached with :meth:`emu.machine.Machine.attach_memory` inside ``device_window``.
+A device aperture that appears later is attached with :meth:`emu.machine.Machine.attach_memory` in ``device_window``.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ GB = 1 << 30
 @dataclass(frozen=True)
 class Board:
     """One board. ``ram``: (PA, bytes) of each bank; ``device_window``: (PA, bytes) where devices may appear, or None;
-    ``mbar``: PA of the peripheral window after reset; ``core_hz``: core clock; ``kernel_va``: where its kernel is linked.
+    ``mbar``: PA of the peripheral window after reset; ``core_hz``: core clock; ``kernel_va``: where a kernel is linked.
     """
 
     name: str

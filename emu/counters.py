@@ -21,6 +21,15 @@ def _minus(a: dict[Any, Any], b: dict[Any, Any]) -> dict[Any, Any]:
     return result
 
 
+def _difference(a: Any, b: Any) -> dict[str, Any]:
+    """Field by field ``a - b`` of two instances of one dataclass."""
+    values: dict[str, Any] = {}
+    for f in fields(a):
+        x, y = getattr(a, f.name), getattr(b, f.name)
+        values[f.name] = _minus(x, y) if isinstance(x, dict) else x - y
+    return values
+
+
 @dataclass(frozen=True)
 class Operation:
     """Executions of one marked kernel operation: count, cycles of all, cycles of the worst since reset."""
@@ -64,11 +73,7 @@ class Misses:
         return self.itlb + self.dtlb
 
     def __sub__(self, other: "Misses") -> "Misses":
-        values = {}
-        for f in fields(self):
-            a, b = getattr(self, f.name), getattr(other, f.name)
-            values[f.name] = _minus(a, b) if isinstance(a, dict) else a - b
-        return Misses(**values)
+        return Misses(**_difference(self, other))
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,7 @@ class Counters:
     operations: dict[int, Operation] = field(default_factory=dict)
 
     def __sub__(self, other: "Counters") -> "Counters":
-        values = {}
-        for f in fields(self):
-            a, b = getattr(self, f.name), getattr(other, f.name)
-            values[f.name] = _minus(a, b) if isinstance(a, dict) else a - b
-        return Counters(**values)
+        return Counters(**_difference(self, other))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with string keys."""

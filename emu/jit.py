@@ -3,8 +3,8 @@
 numba ships no type information, so every compiled function of the project goes through these decorators: mypy sees
 the plain Python signature, numba sees its own options, and those options (cache, no GIL, C division) are chosen once.
 
-Compiled code is kept on disk under a digest of the sources of all compiled code. numba itself looks only at the file that a
-cached function stands in, and would go on using it after a function that it calls has changed.
+Compiled code is kept on disk under a digest of the sources of all compiled code. numba itself looks only at the file
+that a cached function stands in, and would go on using it after a function that it calls has changed.
 """
 
 import hashlib

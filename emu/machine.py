@@ -153,7 +153,10 @@ class Machine:
         return self.core.engine
 
     def attach_memory(self, base: int, size: int, name: str) -> None:
-        """Attach a device aperture: memory at PA ``base``, ``size`` bytes, a multiple of 4 KB; BoardError if impossible."""
+        """Attach a device aperture: memory at PA ``base``, ``size`` bytes, a multiple of 4 KB.
+
+        Raises BoardError if it overlaps other memory or has an impossible size.
+        """
         self.core.add_bank(name, base, size, executable=False)
 
     def load_elf(self, elf: Elf) -> None:
@@ -277,8 +280,8 @@ class Machine:
                 return None
         if event == st.EVENT_HALT and self._semihosting.requested(pc):
             self._drain_console()
-            status = self._semihosting.serve(pc)
-            return None if status is None else RunResult(StopReason.EXIT, self.registers["pc"], status)
+            exit_status = self._semihosting.serve(pc)
+            return None if exit_status is None else RunResult(StopReason.EXIT, self.registers["pc"], exit_status)
         return RunResult(_REASONS[event], pc)
 
     def transmit(self, data: bytes) -> None:
@@ -315,18 +318,13 @@ class Machine:
                     name += f" ({FAULT_STATUS[fs]}{self._fault_address(fs)})"
                 return UnhandledException(f"{name} {where}, and its vector is 0", state)
             case st.HALT_UNDEFINED_REGISTER:
-                return UndefinedRegister(f"MOVEC to control register {value:#05x}, which the V4e does not have, {where}", state)
+                text = f"MOVEC to control register {value:#05x}, which the V4e does not have, {where}"
+                return UndefinedRegister(text, state)
             case st.HALT_UNSUPPORTED:
                 return UnsupportedFeature(f"instruction {value:#06x} is not modelled {where}", state)
-            case st.HALT_STRADDLE:
-                return UnsupportedFeature(
-                    f"operand at {address:#010x} spans two 1-KB pages that are not neighbours in physical memory {where}",
-                    state,
-                )
             case st.HALT_SKEW:
-                return UnsupportedFeature(
-                    f"1-KB pages at {address:#010x} that the public engine cannot tell apart (PA {value:#x}) {where}", state
-                )
+                text = f"1-KB pages at {address:#010x} that the public engine cannot tell apart (PA {value:#x}) {where}"
+                return UnsupportedFeature(text, state)
         return EngineError(f"unicorn error {value} {where}; state:\n{state}")
 
     def _fault_address(self, fs: int) -> str:
@@ -344,8 +342,7 @@ class Machine:
 
         r = self.registers
         rows = []
-        for kind in "da":
-            rows.append("  ".join(f"{kind}{i} {r[f'{kind}{i}']:08x}" for i in range(8)))
+        rows += ["  ".join(f"{kind}{i} {r[f'{kind}{i}']:08x}" for i in range(8)) for kind in "da"]
         rows.append(f"pc {r['pc']:08x}  sr {r['sr']:04x}  usp {r['usp']:08x}  vbr {r['vbr']:08x}  cacr {r['cacr']:08x}")
         rows.append(f"asid {r['asid']:02x}  mmubar {r['mmubar']:08x}  mmucr {r['mmucr']:x}  mmuar {r['mmuar']:08x}")
         rows.append("  ".join(f"acr{i} {r[f'acr{i}']:08x}" for i in range(4)))
@@ -426,9 +423,9 @@ class Machine:
             raise UsageError("the snapshot was taken with other memory attached")
         for bank, (_, stored) in zip(self.core.banks, snapshot.banks, strict=True):
             pages = bank.data.reshape(-1, 4096)
-            for i in np.flatnonzero(pages.any(axis=1)):
-                if int(i) not in stored:
-                    pages[i] = 0
+            for used in np.flatnonzero(pages.any(axis=1)):
+                if int(used) not in stored:
+                    pages[used] = 0
             for i, data in stored.items():
                 pages[i] = np.frombuffer(data, np.uint8)
         self.core.load(snapshot.record, snapshot.registers, snapshot.miss_pc, snapshot.sram)

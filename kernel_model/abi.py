@@ -1,8 +1,7 @@
 """The contract between the kernel model (Python, decides) and the nucleus (ColdFire code, acts).
 
 Why one module: the same numbers are needed by Python and by C. They are defined here and nowhere else;
-``python -m kernel_model.abi`` prints ``firmware/include/abi.h`` from them, and a test holds the committed header to
-that.
+``kernel_model.abi_header`` renders ``firmware/include/abi.h`` from them, and a test holds the committed header to that.
 
 How a run goes::
 
@@ -34,11 +33,17 @@ __all__ = [
     "ABI_VERSION",
     "CAP_PAGE_DIVISOR",
     "CONSOLE_VA",
+    "CRASH_ILLEGAL",
+    "CRASH_JUMP",
+    "CRASH_UNKNOWN_READ",
+    "CRASH_WRITE_PROTECTED",
     "DEVICE_OID_HIGH",
     "HASH_BUCKETS",
     "IMAGE_SIZE",
     "KVA",
     "MAGIC",
+    "MAX_CHUNKS",
+    "MAX_LOCKED",
     "MAX_RANGES",
     "MAX_USER_PROCESSES",
     "MMUBAR",
@@ -64,7 +69,6 @@ __all__ = [
     "ParameterBlock",
     "Refusal",
     "Vector",
-    "render_header",
 ]
 
 ABI_VERSION = 1
@@ -443,72 +447,3 @@ def _words(field: Field, value: int | Sequence[int]) -> tuple[int, ...]:
         if not 0 <= word <= 0xFFFF_FFFF:
             raise ValueError(f"boot parameter {field.name}: {word:#x} is not an unsigned 32-bit number")
     return words
-
-
-# ---- the C side ------------------------------------------------------------------------------------------------------
-_CONSTANTS = (
-    "ABI_VERSION",
-    "MAGIC",
-    "KVA",
-    "IMAGE_SIZE",
-    "SUPERVISOR_LIMIT",
-    "MMUBAR",
-    "TRANSMAP_VA",
-    "USER_TEXT_VA",
-    "USER_DATA_VA",
-    "USER_STACK_VA",
-    "PARAMETER_OFFSET",
-    "PARAMETER_SIZE",
-    "HASH_BUCKETS",
-    "MAX_RANGES",
-    "MAX_USER_PROCESSES",
-    "CAP_PAGE_DIVISOR",
-    "DEVICE_OID_HIGH",
-    "MAX_LOCKED",
-    "MAX_CHUNKS",
-    "CRASH_UNKNOWN_READ",
-    "CRASH_WRITE_PROTECTED",
-    "CRASH_ILLEGAL",
-    "CRASH_JUMP",
-)
-
-_ENUMS: tuple[tuple[str, type[IntEnum]], ...] = (
-    ("MAP", MappingKind),
-    ("HANDLER", HandlerKind),
-    ("FLUSH", FlushPolicy),
-    ("GROWTH", GrowthKind),
-    ("EXHAUST", Exhaustion),
-    ("VEC", Vector),
-    ("HC", Hypercall),
-    ("GROW", GrowKind),
-    ("CMD", Command),
-    ("OP", Operation),
-    ("REFUSAL", Refusal),
-    ("PANIC", Panic),
-)
-
-
-def render_header() -> str:
-    """The text of ``firmware/include/abi.h``, usable from C and from assembly (only ``#define`` outside the struct)."""
-    lines = [
-        "/* Generated from kernel_model/abi.py (make -C firmware abi); do not edit. */",
-        "#ifndef CFEMU_ABI_H",
-        "#define CFEMU_ABI_H",
-        "",
-    ]
-    lines += [f"#define {name} {int(globals()[name]):#010x}" for name in _CONSTANTS]
-    for prefix, enum in _ENUMS:
-        lines += ["", f"/* {enum.__name__} */"]
-        lines += [f"#define {prefix}_{member.name} {member.value}" for member in enum]
-    lines += [f"#define VECTORS {len(Vector)}", "", "/* byte offsets in the parameter block, for assembly */"]
-    lines += [f"#define P_{field.name.upper()} {field.offset:#x}" for field in PARAMETERS]
-    lines += ["", "#ifndef __ASSEMBLER__", "struct parameters {"]
-    for field in PARAMETERS:
-        array = f"[{field.count}]" if field.count > 1 else ""
-        lines.append(f"    unsigned int {field.name}{array}; /* {field.meaning} */")
-    lines += ["};", "#endif", "", "#endif", ""]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(render_header(), end="")

@@ -9,7 +9,6 @@ import msgspec
 
 from emu.errors import UsageError
 from kernel_model.choices import MAPPINGS, Mapping
-from kernel_model.experiment import RowOutcome, jobs, nucleus_of, run_jobs
 from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
 from kernel_model.strategies import STRATEGIES
@@ -45,6 +44,9 @@ def compare_scenario(
     Ctrl-C ends it early: the outcome then holds the rows that were finished.
     """
     scenario = select(load_scenario(path), selection)
+    # The engine takes a second to import: bad input has been answered by now.
+    from kernel_model.experiment import RowOutcome, jobs, nucleus_of, run_jobs
+
     nucleus_of(scenario)  # a missing guest program is found before anything runs
     work = jobs(scenario, engine)
     finished: dict[int, RowOutcome] = {}

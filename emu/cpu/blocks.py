@@ -45,7 +45,7 @@ def word_at(s: State, offset: int) -> int:
     if (address ^ s.block_pc) & 0xFFFFF000 == 0:
         return load16be(s.block_host + offset)
     word = fetch16(s, address, in_supervisor(s))
-    return word if word >= 0 else 0
+    return max(word, 0)
 
 
 @njit

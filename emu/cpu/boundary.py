@@ -47,16 +47,16 @@ def interrupt_due(s: State) -> bool:
     first instruction of a handler, reset included, has run (548xRM 3-38)."""
     if s.irq_level == 0 or s.instructions == s.hold_instructions:
         return False
-    return s.irq_level == 7 or s.irq_level > (system_byte(s) >> 8 & 7)
+    return bool(s.irq_level == 7 or s.irq_level > (system_byte(s) >> 8 & 7))
 
 
 @njit
 def is_stop(s: State, pc: int) -> bool:
     """Whether the user asked to stop at ``pc``."""
+    found = False
     for i in range(s.n_stops):
-        if s.stops[i] == pc:
-            return True
-    return False
+        found |= s.stops[i] == pc
+    return found
 
 
 @njit
@@ -135,7 +135,7 @@ def start_known_block(s: State, pc: int, size: int) -> bool:
 
 @njit
 def enter_page(s: State, pc: int, mode: int) -> bool:
-    """Find the bytes behind the fetch page of ``pc`` and the ITLB entry that maps it; False when it cannot be fetched."""
+    """Find the bytes behind the fetch page of ``pc`` and its ITLB entry; False when it cannot be fetched."""
     source, entry, pa, perms, _cm, bits = resolve(s.mmu, pc, FETCH, mode)
     s.code_touched = 0
     s.code_key = -1

@@ -12,7 +12,7 @@ from emu.cpu import hooks, library, memory, processor
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
-from emu.cpu.state import FUNCTIONS, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, PAGE_BYTES, SRAM_SIZE, STATE_DTYPE
+from emu.cpu.state import FUNCTIONS, MAX_BOUNCES, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, PAGE_BYTES, SRAM_SIZE, STATE_DTYPE
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -71,9 +71,8 @@ class Core:
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
         self._opcodes = opcode_table()
-        self._sram = [
-            (np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)
-        ]
+        self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
+        self._bounce = np.zeros(4096 * MAX_BOUNCES, np.uint8)
         self._shadows: list[NDArray[np.uint8]] = []
         self._next_uc = 0
         self.uc = library.open_m68k()
@@ -131,12 +130,12 @@ class Core:
 
     def _map_windows(self) -> None:
         base = _address(self.array)
-        library.map_io(
-            self.uc, memory.UC_WINDOW, 0x10000, hooks.window_read.address, hooks.window_write.address, base
-        )
+        library.map_io(self.uc, memory.UC_WINDOW, 0x10000, hooks.window_read.address, hooks.window_write.address, base)
         library.map_io(
             self.uc, memory.UC_MBAR, memory.MBAR_SIZE, hooks.mbar_read.address, hooks.mbar_write.address, base
         )
+        library.map_memory(self.uc, memory.UC_BOUNCE, len(self._bounce), _address(self._bounce))
+        self.state["bounce_buffer"] = _address(self._bounce)
         for i, (data, pages) in enumerate(self._sram):
             where = memory.UC_SRAM + i * SRAM_SIZE
             library.map_memory(self.uc, where, SRAM_SIZE, _address(data))
@@ -235,7 +234,8 @@ class Core:
         """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""
         used = self._miss_pc[self._miss_pc[:, 0] > 0]
         rows = used - np.array([1, 0, 0])
-        return rows[np.argsort(rows[:, 0])]
+        ordered: NDArray[np.int64] = rows[np.argsort(rows[:, 0])]
+        return ordered
 
     def close(self) -> None:
         """Free unicorn's instance; the record stays readable."""

@@ -18,7 +18,7 @@ MANY_PAGES_BITS = 13
 
 @njit
 def flush_range(s: State, va: int, bits: int) -> None:
-    """Drop the softmmu pages of a page of ``1 << bits`` bytes at ``va``; a full flush is cheaper than 256 small ones."""
+    """Drop the softmmu pages of a page of ``1 << bits`` bytes at ``va``; a full flush beats 256 small ones."""
     if bits > MANY_PAGES_BITS:
         flush_all(s)
         return

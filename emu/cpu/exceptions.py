@@ -37,11 +37,10 @@ from emu.mmu.state import FETCH, READ, WRITE
 __all__ = ["access_error", "deliver", "deliver_interrupt", "refuse", "return_from_exception"]
 
 
-
 @njit
 def is_miss(fs: int) -> bool:
     """FS codes that mean a TLB miss and not a violation (sheet 3.3)."""
-    return fs == FS_FETCH_MISS or fs == FS_FETCH_MISS_EXTENSION or fs == FS_WRITE_MISS or fs == FS_READ_MISS
+    return fs in (FS_FETCH_MISS, FS_FETCH_MISS_EXTENSION, FS_WRITE_MISS, FS_READ_MISS)
 
 
 @njit

@@ -69,7 +69,7 @@ def do_fpu_frame(s: State, op: int, pc: int) -> bool:
         if form == FORMAT_NULL:
             reset_fpu(s)
     elif not store_frame(s, va, pc):
-        return s.halted == 0
+        return bool(s.halted == 0)
     if update >= 0:
         set_register(s, update, new)
     set_pc(s, (pc + 2 + extra) & 0xFFFFFFFF)

@@ -14,6 +14,7 @@ from emu.cpu.memory import fetch16
 from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_pointer, call_restore, load64, state_pointer, store32
 from emu.cpu.state import (
+    EVENT_BOUNCE,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
     EVENT_HALT,
@@ -23,12 +24,11 @@ from emu.cpu.state import (
     F_RESTORE,
     F_STOP,
     HALT_NONE,
-    HALT_STRADDLE,
     STEP_BEGUN,
     STEP_NONE,
     State,
 )
-from emu.cpu.translate import FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
+from emu.cpu.translate import FILL_BOUNCE, FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
 from emu.cpu.traps import emulate, illegal_vector
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
@@ -128,7 +128,7 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
                 s.read_only_checked = 1
                 outcome = fill_data(s, va, size, kind, user)
                 s.read_only_checked = 0
-    if outcome == FILL_OK and s.halted != HALT_STRADDLE:
+    if outcome == FILL_OK:
         return True
     if probe:
         return False
@@ -145,6 +145,8 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
         take_fault(s, s.fault_va, kind, user)
     if kind == WRITE:
         keep_flags(s, get_pc(s))
+    if outcome == FILL_BOUNCE:
+        leave(s, EVENT_BOUNCE)
     leave(s, EVENT_CODE_WRITE if outcome == FILL_CODE_WRITE else EVENT_CHARGE)
     return False
 
@@ -214,4 +216,3 @@ def mbar_read(_uc: int, offset: int, size: int, state: int) -> int:
 def mbar_write(_uc: int, offset: int, size: int, value: int, state: int) -> None:
     """uc_mmio_map write callback of the peripheral window."""
     io.mbar_write(carray(state_pointer(state), 1)[0], offset, size, value)
-

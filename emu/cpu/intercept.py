@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,22 +27,20 @@ TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #
 @njit
 def is_trapped(op: int) -> bool:
     """Whether both engines emulate the instruction with op word ``op``."""
-    for pair in numba.literal_unroll(TRAPPED):
-        if op & pair[0] == pair[1]:
-            return True
-    return False
+    found = False
+    for pair in TRAPPED:
+        found |= op & pair[0] == pair[1]
+    return found
 
 
 @njit
 def is_trapped_publicly(op: int, flags: int) -> bool:
     """Whether the public engine emulates it as well. BSET, BCLR and BCHG of memory spoil the flags when their write
     faults (unicorn-notes 5), which only the native engine can repair."""
-    if flags & F_BITOP_MEM:
-        return True
-    for pair in numba.literal_unroll(TRAPPED_PUBLICLY):
-        if op & pair[0] == pair[1]:
-            return True
-    return False
+    found = flags & F_BITOP_MEM != 0
+    for pair in TRAPPED_PUBLICLY:
+        found |= op & pair[0] == pair[1]
+    return found
 
 
 @njit
@@ -53,9 +50,11 @@ def intercepted_by_patch(op: int, flags: int) -> bool:
 
 
 def intercepted_by_table(opcodes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Native engine: mask of shape (65536,) of op words whose slot in unicorn's table is redirected: those emulated, and
-    all that are no V4e instruction, because unicorn executes thousands of them (68000 forms among them) and aborts on
-    some."""
+    """Native engine: mask of shape (65536,) of op words whose slot in unicorn's table is redirected.
+
+    Those emulated, and all that are no V4e instruction: unicorn executes thousands of them (68000 forms among them) and
+    aborts on some.
+    """
     mask: NDArray[np.bool_] = (opcodes["flags"] & F_ILLEGAL) != 0
     words = np.arange(65536)
     for bits, match in TRAPPED:

@@ -42,6 +42,7 @@ UC_SCRATCH = 0xF0000000  # public engine: a few instructions of ours
 UC_SRAM = 0xF1000000
 UC_MBAR = 0xF2000000
 UC_WINDOW = 0xF3000000
+UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages
 UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
@@ -79,7 +80,7 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
     """Where ``pa`` lives: (unicorn address, host address or 0, address of its page flags or 0); -1 if nowhere."""
     if source == WINDOW:
         return UC_WINDOW + (pa & 0xFFFF), 0, 0
-    if source == RAMBAR0 or source == RAMBAR1:
+    if source in (RAMBAR0, RAMBAR1):
         sram = s.sram[source - RAMBAR0]
         offset = pa & 0xFFF
         return sram.uc + offset, sram.host + offset, sram.pages

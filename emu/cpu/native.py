@@ -110,7 +110,6 @@ def _verify(uc: int, read: Reader) -> NativeLayout:
     require(read.word(cpu + CPU_CAN_DO_IO) in (0, 1), "CPUState.can_do_io is neither 0 nor 1")
     require(read.pointer(cpu + CPU_OPAQUE) == 0, "CPUState.opaque is in use")
 
-
     markers = [secrets.randbits(32) for _ in range(17)]
     ids = [*range(library.REG_D0, library.REG_D0 + 8), *range(library.REG_A0, library.REG_A0 + 8), library.REG_PC]
     saved = [library.reg_read(uc, i) for i in ids]

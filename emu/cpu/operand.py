@@ -27,7 +27,7 @@ def sign16(value: int) -> int:
 def word(s: State, pc: int) -> int:
     """Instruction word; its page has been fetched before the instruction was intercepted."""
     value = fetch16(s, pc & 0xFFFFFFFF, in_supervisor(s))
-    return value if value >= 0 else 0
+    return max(value, 0)
 
 
 @njit
@@ -40,7 +40,7 @@ def index_term(s: State, extension: int) -> int:
 
 @njit
 def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
-    """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA). Recency as the parts hit."""
+    """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA)."""
     user = 1 - in_supervisor(s)
     value = 0
     last_page = -1

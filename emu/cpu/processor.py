@@ -11,7 +11,19 @@ from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, 
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
 
-__all__ = ["A7", "get_pc", "get_register", "get_sr", "get_usp", "in_supervisor", "reset_fpu", "set_eusp", "set_pc", "set_register", "set_sr"]
+__all__ = [
+    "A7",
+    "get_pc",
+    "get_register",
+    "get_sr",
+    "get_usp",
+    "in_supervisor",
+    "reset_fpu",
+    "set_eusp",
+    "set_pc",
+    "set_register",
+    "set_sr",
+]
 
 A7 = 15
 SR_S, SR_T, SR_M, SR_I = 0x2000, 0x8000, 0x1000, 0x0700
@@ -26,14 +38,14 @@ CACR_EUSP = 0x20
 QEMU_EUSP = 0x10  # QEMU looks at CACR bit 4; the V4e bit is bit 5 (sheet 2.2)
 
 UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn's m68k
-SCRATCH_CCR = UC_SCRATCH  # move.w ccr,d0 ; halt
-SCRATCH_FPU = UC_SCRATCH + 0x20  # fmovem.d of eight NaNs ; halt
-SCRATCH_CACR = UC_SCRATCH + 0x10  # movec d0,cacr ; halt
+SCRATCH_CCR = UC_SCRATCH  # CCR to D0, then halt
+SCRATCH_FPU = UC_SCRATCH + 0x20  # eight NaNs into FP0-FP7, then halt
+SCRATCH_CACR = UC_SCRATCH + 0x10  # D0 to CACR, then halt
 
 SCRATCH_CODE = (
-    bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # move.w ccr,d0 ; halt
-    + bytes.fromhex("4e7b 0002 4ac8").ljust(0x10, b"\0")  # movec d0,cacr ; halt
-    # fmovem.d (0x40-0x24,pc),fp0-fp7 ; halt
+    bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # CCR to D0, then halt
+    + bytes.fromhex("4e7b 0002 4ac8").ljust(0x10, b"\0")  # D0 to CACR, then halt
+    # FMOVEM.D from 0x40 after the scratch address, PC-relative
     + bytes.fromhex("f23a d0ff 001c 4ac8").ljust(0x20, b"\0")
     + bytes.fromhex("7fffffffffffffff") * 8
 )
@@ -162,9 +174,9 @@ def reset_fpu(s: State) -> None:
 
 @njit
 def set_eusp(s: State, enabled: int) -> None:
-    """Mirror CACR[EUSP] to where QEMU looks for it. A7 keeps its value: the other stack pointer stays aside (sheet 2.2).
+    """Mirror CACR[EUSP] to where QEMU looks for it. A7 keeps its value: the other pointer stays aside (sheet 2.2).
 
-    QEMU's register keeper must be told which of its stack pointers A7 now is, or it exchanges them at the next SR write.
+    QEMU must be told which of its stack pointers A7 now is, or it exchanges them at the next write of SR.
     """
     value = QEMU_EUSP if enabled else 0
     if s.native:

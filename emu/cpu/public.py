@@ -1,4 +1,4 @@
-"""The public way into unicorn: its documented API only, for a libunicorn whose internals the native engine cannot verify.
+"""The public way into unicorn: its documented API only, for a libunicorn whose internals cannot be verified.
 
 It gives the same counts, memory and registers, slower. What the native engine does inside unicorn is done here between
 two runs of it:
@@ -17,6 +17,7 @@ from emu.cpu.memory import UC_SCRATCH, UC_UNMAPPED, disarm, flush_all, halt, pla
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import load8, load16be, load64, state_pointer, store8, store16be, store32, store64
 from emu.cpu.state import (
+    EVENT_BOUNCE,
     EVENT_CODE_WRITE,
     EVENT_FAULT,
     EVENT_FETCH_FAULT,
@@ -33,6 +34,7 @@ from emu.cpu.state import (
 )
 from emu.cpu.translate import (
     CM_INHIBITED,
+    FILL_BOUNCE,
     FILL_CODE_WRITE,
     FILL_FAULT,
     FILL_READ_ONLY,
@@ -168,6 +170,8 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
         # The start of a second part (straddle) is exact already; else the probe finds the low bits.
         s.probe_exact = 1 if s.fault_va != va else 0
         return probe(s, result, EVENT_FAULT, s.fault_va if s.probe_exact else page, kind)
+    if outcome == FILL_BOUNCE:
+        return probe(s, result, EVENT_BOUNCE, page, kind)
     if outcome == FILL_CODE_WRITE:
         return probe(s, result, EVENT_CODE_WRITE, page, kind)
     if s.armed_entry >= 0 and entry >= 0 and entry != s.armed_entry:
@@ -234,7 +238,7 @@ def public_fill(_uc: int, page: int, kind: int, result: int, state: int) -> bool
 
 @cfunc(BOOL(I64, I32, I64, I32, I64, I64))
 def public_unmapped(_uc: int, _kind: int, address: int, size: int, _value: int, state: int) -> bool:
-    """UC_HOOK_MEM_UNMAPPED: a probe. Its low 12 bits complete the address of the access; unicorn then stops, exactly."""
+    """UC_HOOK_MEM_UNMAPPED: a probe. Its low 12 bits complete the address of the access; unicorn then stops."""
     s = carray(state_pointer(state), 1)[0]
     s.fault_va = s.probe_va if s.probe_exact else s.probe_va | (address & 0xFFF)
     s.probe_exact = 0

@@ -11,6 +11,7 @@ from emu.cpu.public import patch, unpatch
 from emu.cpu.raw import call_ctl
 from emu.cpu.run_loop import CTL_TB_FLUSH, build_loop, enter_unicorn
 from emu.cpu.state import (
+    EVENT_BOUNCE,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
     EVENT_CONSOLE,
@@ -131,12 +132,15 @@ def conclude(s: State) -> None:
         flush_all(s)
         drop_blocks(s)
         s.event = EVENT_STEP
-    elif event == EVENT_CODE_WRITE or (
-        event == EVENT_CHARGE
-        or event == EVENT_SWALLOW
-        or event == EVENT_HYPERCALL
-        or event == EVENT_RESET
-        or event == EVENT_CONSOLE
+    elif event in (
+        EVENT_CODE_WRITE,
+        EVENT_BOUNCE,
+        EVENT_BOUNCE,
+        EVENT_CHARGE,
+        EVENT_SWALLOW,
+        EVENT_HYPERCALL,
+        EVENT_RESET,
+        EVENT_CONSOLE,
     ):
         unwind(s, get_pc(s))
 

@@ -116,6 +116,7 @@ store8, store16, store16be, store32, store32be, store64 = (
     _store(64, False),
 )
 
+
 def _pointer(element: Any) -> Callable[[Address], Any]:
     """An intrinsic that turns an address into a typed pointer, for ``numba.carray``."""
 

@@ -106,8 +106,7 @@ def write_register(core: Core, name: str, value: int) -> None:
         core.state["block_size"] = 0
     elif name == "sr":
         _set_sr(core.array, value & 0xFFFF)
-    elif name in _CONTROL and _CONTROL[name][2] is not None:
-        number = _CONTROL[name][2]
+    elif name in _CONTROL and (number := _CONTROL[name][2]) is not None:
         _movec(core.array, number, value)
         core.flush()
     elif name in register_names():

@@ -15,6 +15,7 @@ from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_reg
 from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
 from emu.cpu.state import (
     ATTENTION_IRQ,
+    EVENT_BOUNCE,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
     EVENT_CUT,
@@ -38,6 +39,7 @@ from emu.cpu.state import (
     STEP_WAITING,
     State,
 )
+from emu.cpu.translate import write_back
 from emu.jit import njit, njit_entry
 from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
@@ -211,6 +213,20 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
         s.event = event
 
     @njit
+    def bounce_operands(s: State) -> None:
+        """Run the next instruction alone on a copy of its operand, whose two 1-KB pages are far apart physically."""
+        s.bounce = 1
+        s.n_bounces = 0
+        step_one(s)
+        for i in range(s.n_bounces):
+            write_back(s, i)
+        s.bounce = 0
+        s.n_bounces = 0
+        event = s.event
+        flush_all(s)
+        s.event = event
+
+    @njit
     def swallow_store(s: State) -> None:
         """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
         pc = get_pc(s)
@@ -241,6 +257,8 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
                 write_code(s)
             elif s.event == EVENT_SWALLOW:
                 swallow_store(s)
+            elif s.event == EVENT_BOUNCE:
+                bounce_operands(s)
             else:
                 break
         if s.event == EVENT_FETCH_FAULT:
@@ -281,7 +299,7 @@ def run_native(states: Any) -> int:
 
 @njit_entry
 def view_address(states: Any, va: int, kind: int) -> int:
-    """Host address of ``va`` for a look from outside, or 0: data as the supervisor sees it, code in the present mode."""
+    """Host address of ``va`` for a look from outside, or 0: data as the supervisor, code in the present mode."""
     s = states[0]
     supervisor = in_supervisor(s) if kind == FETCH else 1
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)

@@ -1,7 +1,7 @@
 """QEMU's m68k semihosting: NOP, HALT and a magic longword, with the call in D0 and its arguments at D1.
 
 Numbers and conventions of QEMU ``target/m68k/m68k-semi.c`` and libgloss ``m68k/io-*.c``. Only what a bare program
-needs for output, input and its exit status is served; every other call answers -1 with ENOSYS, as an absent service does.
+needs for output, input and its exit status is served; every other call answers -1 with ENOSYS, as if it were absent.
 """
 
 import sys

@@ -24,6 +24,7 @@ MEMO = 8192
 VECTORS = 256
 MAILBOX_ARGS = 16
 SRAM_SIZE = 4096
+MAX_BOUNCES = 4
 MAX_GRANTS = 4  # sheet 1.12: a move from memory to memory with both operands across pages
 MISS_PCS = 4096  # slots of the table of misses by PC
 
@@ -45,9 +46,7 @@ PAGE_BYTES = 8
 PAGE_CODE = 1  # translated blocks of this page may exist
 PAGE_WRITE = 2  # some softmmu entry may allow stores to it
 
-REGION_DTYPE = np.dtype(
-    [("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")]
-)
+REGION_DTYPE = np.dtype([("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")])
 
 # One translated block, found by the host address of its first byte.
 MEMO_DTYPE = np.dtype([("key", "i8"), ("size", "i8"), ("instructions", "i8"), ("cycles", "i8")])
@@ -195,6 +194,14 @@ STATE_DTYPE = np.dtype(
         ("cross_end", "i8"),
         ("cross_kind", "i8"),
         ("cross_block", "i8"),
+        # --- operands on two 1-KB pages that are no neighbours in physical memory
+        ("bounce", "i8"),
+        ("n_bounces", "i8"),
+        ("bounce_buffer", "i8"),
+        ("bounce_host", "i8", (MAX_BOUNCES, 2)),
+        ("bounce_size", "i8", (MAX_BOUNCES, 2)),
+        ("bounce_offset", "i8", (MAX_BOUNCES,)),
+        ("bounce_write", "i8", (MAX_BOUNCES,)),
         ("halted", "i8"),  # HALT_* once the machine cannot go on
         ("halt_address", "i8"),
         ("halt_value", "i8"),
@@ -241,6 +248,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
     EVENT_SWALLOW,
+    EVENT_BOUNCE,
     EVENT_FETCH_FAULT,
     EVENT_FAULT,  # public engine: a data access was refused
     EVENT_SINGLE,  # public engine: a data access must be seen by itself
@@ -254,7 +262,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_HYPERCALL,
     EVENT_CONSOLE,
     EVENT_FAIL,
-) = range(23)
+) = range(24)
 
 (
     HALT_NONE,
@@ -262,7 +270,6 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     HALT_UNDEFINED_REGISTER,
     HALT_UNSUPPORTED,
     HALT_ENGINE,
-    HALT_STRADDLE,
     HALT_NO_HANDLER,
     HALT_SKEW,
-) = range(8)
+) = range(7)

@@ -2,17 +2,17 @@
 
 unicorn's softmmu is kept a subset of the model's TLBs, so that every access whose outcome or recency the model must
 see arrives here. Only the pages of one unlocked DTLB entry, the armed one, may be resident at a time: a hit on the most
-recently used entry is the only hit that leaves the replacement state as it is. Pages of locked entries and of sources in
-front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
+recently used entry is the only hit that leaves the replacement state as it is. Pages of locked entries and of sources
+in front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
 """
 
-from emu.cpu.memory import clear_slot, disarm, flush_all, halt, holds_code, place, slot_of
+from emu.cpu.memory import UC_BOUNCE, clear_slot, disarm, flush_all, holds_code, place, slot_of
 from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
     F_SET_PAGE,
-    HALT_STRADDLE,
     IMAGES,
     MAX_ARMED,
+    MAX_BOUNCES,
     PAGE_CODE,
     PAGE_WRITE,
     State,
@@ -23,9 +23,25 @@ from emu.mmu.plru import touch
 from emu.mmu.registers import MMUDR_LK
 from emu.mmu.state import DTLB, FETCH, READ, WRITE
 
-__all__ = ["FILL_CHARGE", "FILL_CODE_WRITE", "FILL_FAULT", "FILL_OK", "FILL_READ_ONLY", "fill_data", "fill_fetch", "grant_data"]
+__all__ = [
+    "CM_INHIBITED",
+    "FILL_BOUNCE",
+    "FILL_CHARGE",
+    "FILL_CODE_WRITE",
+    "FILL_FAULT",
+    "FILL_OK",
+    "FILL_READ_ONLY",
+    "SINGLE",
+    "SMALL_PAGE_BITS",
+    "WHOLE",
+    "drop_images",
+    "fill_data",
+    "fill_fetch",
+    "grant_data",
+    "write_back",
+]
 
-FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY = 0, 1, 2, 3, 4
+FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
 TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
@@ -42,7 +58,7 @@ def image_index(page: int, user: int) -> int:
 @njit
 def image_key(s: State, page: int, user: int) -> int:
     """What a valid image of this page is filed under; a new epoch invalidates all of them."""
-    return page | user | (s.image_epoch << 33)
+    return int(page | user | (s.image_epoch << 33))
 
 
 @njit
@@ -104,7 +120,8 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     clear_slot(slot_of(s, page, user))
     call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
     slot = slot_of(s, page, user)
-    if size == WHOLE and load32(slot + 4) == page | TLB_NOTDIRTY:  # QEMU watches stores for code; here PAGE_CODE does (unicorn-notes 9)
+    if size == WHOLE and load32(slot + 4) == page | TLB_NOTDIRTY:
+        # QEMU would watch stores for code; here PAGE_CODE does (unicorn-notes 9).
         store32(slot + 4, page)
     skew = (where & 0xC00) - (va & 0xC00)
     if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
@@ -130,8 +147,8 @@ def keep_image(s: State, slot: int, va: int, user: int, entry: int) -> None:
 def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> int:
     """An operand that runs from one 1-KB page into the next within 4 KB: look the second part up too.
 
-    Returns FILL_OK or FILL_FAULT (``s.fault_va`` is the start of the second part, sheet 7 item 6). unicorn makes one host
-    access of it, which is right only while the two pages are neighbours in physical memory as well.
+    Returns FILL_OK, FILL_FAULT (``s.fault_va`` is the start of the second part, sheet 7 item 6), or FILL_BOUNCE:
+    unicorn makes one host access of the operand, right only while the pages are neighbours in physical memory too.
     """
     second = (va | 0x3FF) + 1
     if va + size <= second or second & 0xFFF == 0:
@@ -143,9 +160,49 @@ def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> int
     if source == TLB:
         touch(s.mmu, DTLB, entry)
         s.armed_entry = -1
-    if pa2 - pa != second - va:
-        halt(s, HALT_STRADDLE, va, pa2)
-    return FILL_OK
+    return FILL_OK if pa2 - pa == second - va else FILL_BOUNCE
+
+
+@njit
+def bounce_page(s: State, va: int, size: int, kind: int, user: int) -> int:
+    """Put both parts of a straddling operand side by side; unicorn's address of its first byte, or -1 if impossible."""
+    i = s.n_bounces
+    second = (va | 0x3FF) + 1
+    source, _e, pa, _p, _c, _b = resolve(s.mmu, va, kind, 1 - user)
+    source2, _e2, pa2, _p2, _c2, _b2 = resolve(s.mmu, second, kind, 1 - user)
+    _where, first_host, _pages = place(s, source, pa)
+    _where2, second_host, _pages2 = place(s, source2, pa2)
+    if first_host == 0 or second_host == 0 or i == MAX_BOUNCES:
+        return -1
+    s.bounce_host[i, 0], s.bounce_host[i, 1] = first_host, second_host
+    s.bounce_size[i, 0], s.bounce_size[i, 1] = second - va, va + size - second
+    s.bounce_offset[i] = PAGE * i + (va & 0xFFF)
+    s.bounce_write[i] = kind == WRITE
+    s.n_bounces = i + 1
+    copy_parts(s, i, False)
+    return UC_BOUNCE + int(s.bounce_offset[i])
+
+
+@njit
+def copy_parts(s: State, i: int, back: bool) -> None:
+    """Copy both parts of operand ``i`` to the bounce page, or ``back``."""
+    at = s.bounce_buffer + s.bounce_offset[i]
+    for part in range(2):
+        for k in range(s.bounce_size[i, part]):
+            memory = s.bounce_host[i, part] + k
+            if back:
+                store8(memory, load8(at))
+            else:
+                store8(at, load8(memory))
+            at += 1
+
+
+@njit
+def write_back(s: State, i: int) -> None:
+    """Store what was written to bounced operand ``i``; blocks translated from there are forgotten."""
+    if s.bounce_write[i]:
+        copy_parts(s, i, True)
+        s.in_code_write = 2
 
 
 @njit
@@ -187,7 +244,11 @@ def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
 
 @njit
 def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int]:
-    """What the model allows this data access: (FILL_*, unicorn address, perms, SINGLE or WHOLE, unlocked entry or -1)."""
+    """What the model allows this data access.
+
+    Returns (FILL_*, unicorn address, perms, SINGLE or WHOLE, unlocked entry or -1); SINGLE + CM_INHIBITED asks for the
+    access to be charged.
+    """
     source, entry, pa, perms, cm, bits = resolve(s.mmu, va, kind, 1 - user)
     s.fault_va = va
     if source == MISS or not permits(perms, kind):
@@ -222,8 +283,12 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
             touch(s.mmu, DTLB, entry)
         if bits == SMALL_PAGE_BITS:
             extent = SINGLE
-            if straddle(s, va, size, kind, user, pa) == FILL_FAULT:
-                return FILL_FAULT, 0, 0, 0, -1
+            outcome = straddle(s, va, size, kind, user, pa)
+            if outcome == FILL_BOUNCE and s.bounce:
+                where = bounce_page(s, va, size, kind, user)
+                outcome = FILL_OK if where >= 0 else FILL_FAULT
+            if outcome != FILL_OK:
+                return outcome, 0, 0, 0, -1
     if host and cm & CM_INHIBITED:
         extent = SINGLE
     return FILL_OK, where, perms & (PERM_R | PERM_W), extent + (cm & CM_INHIBITED if host else 0), unlocked
@@ -256,10 +321,12 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
 
 @njit
 def readable_code(s: State, va: int, user: int) -> int:
-    """PERM_X if this page may be fetched from without any ITLB state being involved, so that constants beside code do not
-    throw the code out of the softmmu."""
+    """PERM_X if this page may be fetched from without any ITLB state being involved.
+
+    So constants beside code do not throw the code out of the softmmu.
+    """
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, 1 - user)
-    if source == MISS or source == TLB or not perms & PERM_X:
+    if source in (MISS, TLB) or not perms & PERM_X:
         return 0
     _where, _host, pages = place(s, source, pa)
     return PERM_X if pages and load8(pages) & PAGE_CODE else 0
@@ -267,7 +334,7 @@ def readable_code(s: State, va: int, user: int) -> int:
 
 @njit
 def fill_fetch(s: State, va: int, user: int) -> int:
-    """Native engine: make one instruction fetch possible; FILL_OK or FILL_FAULT. Recency is the block hook's business."""
+    """Native engine: make one instruction fetch possible; FILL_OK or FILL_FAULT. The block hook sees to recency."""
     s.fills += 1
     source, _entry, pa, perms, _cm, bits = resolve(s.mmu, va, FETCH, 1 - user)
     if source == MISS or not permits(perms, FETCH):

@@ -1,6 +1,7 @@
 /*
- * The nucleus in one page: kernel objects with the sizes and links of the kernel sheet (1.5), and what each file offers.
- * Everything that is not in the heap according to kernel sheet 5 (hash, lists' heads, range table, queues) is in the BSS.
+ * The nucleus in one page: kernel objects with the sizes and links of the kernel sheet (1.5), and what each file
+ * offers. Everything that is not in the heap according to kernel sheet 5 (hash, lists' heads, range table, queues)
+ * is in the BSS.
  */
 #ifndef CFEMU_KERNEL_H
 #define CFEMU_KERNEL_H
@@ -12,7 +13,7 @@
 typedef unsigned int u32;
 typedef unsigned char u8;
 
-/* ---- objects (objects.c) ------------------------------------------------------------------------------------------ */
+/* ---- objects (objects.c) ------------------------------------------------------------------------------------- */
 struct link {
     struct link *next, *prev;
 };
@@ -121,13 +122,13 @@ void capability_to_oid(struct capability *cap, enum type type, u32 high, u32 low
 void *element(u32 vector, u32 index);
 extern u32 otes_taken;
 
-/* ---- object hash (hash.c) ------------------------------------------------------------------------------------------ */
+/* ---- object hash (hash.c) ------------------------------------------------------------------------------------ */
 struct header *hash_lookup(u32 type, u32 oid_high, u32 oid_low);
 void hash_insert(struct header *header);
 void hash_remove(struct header *header);
 extern u32 hash_walked;
 
-/* ---- heap (heap.c) ------------------------------------------------------------------------------------------------- */
+/* ---- heap (heap.c) ------------------------------------------------------------------------------------------- */
 extern u32 vector_va[VECTORS];
 extern u32 heap_start, heap_next, heap_pages;
 void heap_build(void);
@@ -136,7 +137,7 @@ u32 heap_pop(u32 new_end, u32 *pa);
 void clear(void *start, u32 bytes);
 u32 direct_va(u32 pa);
 
-/* ---- kernel map (map.c) -------------------------------------------------------------------------------------------- */
+/* ---- kernel map (map.c) -------------------------------------------------------------------------------------- */
 extern u32 page_size, page_attribute, kernel_dr;
 extern u32 locked_entries, ranges_used, tables_used;
 void map_build(void);
@@ -146,7 +147,7 @@ void map_remove(u32 va, u32 bytes);
 void *frame_window(u32 pa);
 void frame_window_close(void);
 
-/* ---- page headers (headers.c) -------------------------------------------------------------------------------------- */
+/* ---- page headers (headers.c) -------------------------------------------------------------------------------- */
 struct header_pool {
     struct page *first, *last;
     u32 count;
@@ -157,14 +158,14 @@ struct page *header_take(struct header_pool *pool);
 u32 grow(u32 device_pa);
 extern u32 frames_grown;
 
-/* ---- page space (pagespace.c) -------------------------------------------------------------------------------------- */
+/* ---- page space (pagespace.c) -------------------------------------------------------------------------------- */
 extern u32 page_frames, data_pages;
 void page_space_build(void);
 struct page *page_by_address(u32 pa);
 void page_evict(u32 pa);
 u32 release(u32 keep);
 
-/* ---- device pages (device.c), console (console.c) -------------------------------------------------------------------- */
+/* ---- device pages (device.c), console (console.c) ------------------------------------------------------------ */
 extern u32 device_pages;
 u32 attach_page(u32 pa, struct header_pool *pool);
 u32 announce(u32 number);
@@ -172,7 +173,7 @@ extern u32 console_attached, console_written;
 void console_early(const char *text);
 void console_early_hex(u32 value);
 
-/* ---- processes (user.c), IPC (ipc.c) ------------------------------------------------------------------------------- */
+/* ---- processes (user.c), IPC (ipc.c) ------------------------------------------------------------------------- */
 extern struct process *current;
 extern u32 current_tag;
 void user_build(void);
@@ -183,10 +184,10 @@ void queues_reset(void);
 void process_wait(struct process *process);
 void enter_user(void); /* trap.S: run `current` until a process executes trap #1 */
 
-/* ---- cold prepare (cold.c) ------------------------------------------------------------------------------------------- */
+/* ---- cold prepare (cold.c) ----------------------------------------------------------------------------------- */
 u32 cold_prepare(u32 lookups, u32 seed);
 
-/* ---- mailbox (mailbox.c), panic (panic.c) ------------------------------------------------------------------------------ */
+/* ---- mailbox (mailbox.c), panic (panic.c) -------------------------------------------------------------------- */
 extern volatile u32 *mailbox;
 u32 hypercall(u32 number, u32 count, const u32 *arguments);
 static inline u32 result(u32 index) { return mailbox[index]; }
@@ -194,7 +195,7 @@ static inline void operation_begin(u32 operation) { mailbox[MB_OP_BEGIN / 4] = o
 static inline void operation_end(u32 operation) { mailbox[MB_OP_END / 4] = operation; }
 void panic(u32 code, u32 va, u32 detail) __attribute__((noreturn));
 
-/* ---- the rest -------------------------------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------------------------ */
 extern const struct parameters boot; /* written by the host before reset, read-only for the nucleus */
 extern u32 vectors[256];
 extern char kernel_tables[], kernel_tables_end[];

@@ -1,10 +1,10 @@
 /*
- * The parts that all TLB-miss handlers share, as macros: a kernel is compiled for one page size, one handler and one
- * mapping, so each combination is assembled as its own handler and vector 2 points at the one in use.
+ * The parts that all TLB-miss handlers share, as macros: a kernel is compiled for one page size, one handler and
+ * one mapping, so each combination is assembled as its own handler and vector 2 points at the one in use.
  *
- * Rules that make nested misses harmless (a walk of a user table may miss on the Process or on the table, both in the
- * heap): MMUAR is read before anything that can miss; registers are saved on the stack, which is in the image and never
- * misses; MMUTR, MMUDR and MMUOR are written last, with nothing in between that can miss.
+ * Rules that make nested misses harmless (a walk of a user table may miss on the Process or on the table, both in
+ * the heap): MMUAR is read before anything that can miss; registers are saved on the stack, which is in the image
+ * and never misses; MMUTR, MMUDR and MMUOR are written last, with nothing in between that can miss.
  *
  * Registers: d1 = VA missed, d0 = scratch, then MMUDR image; a0 scratch; a1 = MMUOR word that loads the right TLB.
  */

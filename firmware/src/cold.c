@@ -1,6 +1,6 @@
 /*
- * Cold prepare: capabilities to random objects of all types, each an unprepared one, so that every lookup goes through the
- * hash. The capability lies in a capability register of a Process, where it would in a real kernel.
+ * Cold prepare: capabilities to random objects of all types, each an unprepared one, so that every lookup goes
+ * through the hash. The capability lies in a capability register of a Process, where it would in a real kernel.
  */
 #include "kernel.h"
 
@@ -41,8 +41,9 @@ static void fabricate(struct capability *cap, u32 i)
 /* Returns how many found their object; pages that were evicted for the heap are not found. */
 u32 cold_prepare(u32 lookups, u32 seed)
 {
-    u32 pages = page_frames, found = 0;
-    u32 population = boot.vector_count[VEC_PROCESS] + boot.vector_count[VEC_GPT] + boot.vector_count[VEC_ENDPOINT] + pages;
+    u32 found = 0;
+    u32 population = boot.vector_count[VEC_PROCESS] + boot.vector_count[VEC_GPT] +
+                     boot.vector_count[VEC_ENDPOINT] + page_frames;
     struct process *holder = element(VEC_PROCESS, 0);
 
     for (; lookups; lookups--) {

@@ -1,6 +1,7 @@
 /*
- * The console is a device like any other: its pages are device pages, attached one by one, with headers from the protected
- * reserve and a mapping of their own. Only a panic bypasses that, through ACR1, because it can trust nothing.
+ * The console is a device like any other: its pages are device pages, attached one by one, with headers from the
+ * protected reserve and a mapping of their own. Only a panic bypasses that, through ACR1, because it can trust
+ * nothing.
  */
 #include "kernel.h"
 

@@ -33,7 +33,7 @@ u32 attach_page(u32 pa, struct header_pool *pool)
             header->type = TY_DEVICE_PAGE;
             header->oid_high = DEVICE_OID_HIGH;
             header->oid_low = number;
-            header->pinned = 1; /* on no age list, in no address index, never given back; the memory is not cleared */
+            header->pinned = 1; /* on no age list, in no index, never given back; the memory is not cleared */
             header->age = AGE_NONE;
             header->current = 1;
             page->pa = number << boot.page_shift;

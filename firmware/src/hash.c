@@ -1,6 +1,6 @@
 /*
- * The object hash: 4096 buckets of 8 bytes in the image BSS, chained through the headers, new ones in front. The bucket is
- * the low part of the OID, so 256 MB of device memory put 8 headers in each bucket (kernel sheet 0.10).
+ * The object hash: 4096 buckets of 8 bytes in the image BSS, chained through the headers, new ones in front. The
+ * bucket is the low part of the OID, so 256 MB of device memory put 8 headers in each bucket (kernel sheet 0.10).
  */
 #include "kernel.h"
 

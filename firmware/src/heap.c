@@ -1,6 +1,7 @@
 /*
- * The boot heap: a bump allocator without free (kernel sheet 1.1). Each vector starts on a page, so that every mapping kind
- * has the same layout. The model says where the next physical chunk lies; everything else happens here.
+ * The boot heap: a bump allocator without free (kernel sheet 1.1). Each vector starts on a page, so that every
+ * mapping kind has the same layout. The model says where the next physical chunk lies; everything else happens
+ * here.
  */
 #include "kernel.h"
 
@@ -95,7 +96,7 @@ void heap_build(void)
 
 u32 heap_end(void) { return heap_backed; }
 
-/* Take the last contiguous piece above new_end off the heap. Returns its pages (0 = nothing left), its PA in *pa. */
+/* Take the last contiguous piece above new_end off the heap: its pages (0 = nothing left), its PA in *pa. */
 u32 heap_pop(u32 new_end, u32 *pa)
 {
     struct chunk *last = chunks + chunk_count - 1;

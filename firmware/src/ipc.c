@@ -1,6 +1,7 @@
 /*
- * IPC through an entry capability (kernel sheet 5): capability, Endpoint, receiver, message and reply capability, queues,
- * address-space switch with its flush. Called on the kernel stack after trap.S has saved the sender's registers.
+ * IPC through an entry capability (kernel sheet 5): capability, Endpoint, receiver, message and reply capability,
+ * queues, address-space switch with its flush. Called on the kernel stack after trap.S has saved the sender's
+ * registers.
  */
 #include "kernel.h"
 

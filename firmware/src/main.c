@@ -7,9 +7,10 @@ typedef u32 command(const u32 *arguments, u32 *figures);
 
 static u32 attach(const u32 *arguments, u32 *figures)
 {
-    u32 pa = arguments[0], pages = arguments[1], attached, refusal = REFUSAL_OK, grown = frames_grown, announced = 0;
+    u32 pa = arguments[0], pages = arguments[1], grown = frames_grown;
+    u32 refusal = REFUSAL_OK, announced = 0, attached;
 
-    if (!pages || pa - boot.ram_base < boot.ram_size) /* physical pages of RAM are another story (kernel sheet 2.1, case 1) */
+    if (!pages || pa - boot.ram_base < boot.ram_size) /* RAM is another story (kernel sheet 2.1, case 1) */
         return REFUSAL_BAD_COMMAND;
     for (attached = 0; attached < pages; attached++, pa += page_size) {
         refusal = attach_page(pa, &free_headers);
@@ -137,26 +138,45 @@ static void command_loop(void)
     }
 }
 
-static u32 parameters_are_sound(void)
+static u32 map_is_sound(void)
 {
-    u32 shift = boot.mapping == MAP_PAGED_4K ? 12 : boot.mapping == MAP_PAGED_8K ? 13 : boot.page_shift;
+    static const u8 shift_wanted[] = { [MAP_PAGED_8K] = 13, [MAP_PAGED_4K] = 12 }; /* 0: either */
+
+    return boot.mapping < sizeof shift_wanted && (boot.page_shift == 12 || boot.page_shift == 13) &&
+           (!shift_wanted[boot.mapping] || shift_wanted[boot.mapping] == boot.page_shift) &&
+           (boot.mapping != MAP_ACR || boot.ram_base == KVA) && boot.mbar >= SUPERVISOR_LIMIT &&
+           boot.handler <= HANDLER_LINEAR && boot.growth <= GROWTH_ALTMAP;
+}
+
+static u32 users_are_sound(void)
+{
     u32 n = boot.user_processes;
 
-    return boot.version == ABI_VERSION && (boot.page_shift == 12 || boot.page_shift == 13) && shift == boot.page_shift &&
-           boot.mapping <= MAP_PAGED_4K && boot.handler <= HANDLER_LINEAR && n <= MAX_USER_PROCESSES &&
-           (boot.mapping != MAP_ACR || boot.ram_base == KVA) && boot.mbar >= SUPERVISOR_LIMIT &&
-           boot.vector_count[VEC_PROCESS] >= n && boot.vector_count[VEC_GPT] >= n &&
-           boot.vector_count[VEC_ENDPOINT] >= n && boot.vector_count[VEC_USER_TABLE] >= n &&
-           boot.vector_stride[VEC_PAGE] >= sizeof(struct page) && boot.vector_stride[VEC_RESERVE] >= sizeof(struct page) &&
-           boot.vector_stride[VEC_PROCESS] >= sizeof(struct process) && boot.growth <= GROWTH_ALTMAP &&
-           boot.vector_stride[VEC_GPT] >= sizeof(struct gpt) && boot.vector_stride[VEC_OTE] >= sizeof(struct ote) &&
-           boot.vector_stride[VEC_ENDPOINT] >= sizeof(struct endpoint) && boot.user_data_pages - 1 < 16;
+    return n <= MAX_USER_PROCESSES && boot.user_data_pages - 1 < 16 && boot.vector_count[VEC_PROCESS] >= n &&
+           boot.vector_count[VEC_GPT] >= n && boot.vector_count[VEC_ENDPOINT] >= n &&
+           boot.vector_count[VEC_USER_TABLE] >= n;
+}
+
+static u32 strides_are_sound(void)
+{
+    static const u32 smallest[VECTORS] = {
+        [VEC_PROCESS] = sizeof(struct process), [VEC_GPT] = sizeof(struct gpt),
+        [VEC_ENDPOINT] = sizeof(struct endpoint), [VEC_INDEX] = sizeof(struct page *),
+        [VEC_PAGE] = sizeof(struct page), [VEC_DEPEND] = sizeof(void *), [VEC_REVMAP] = sizeof(void *),
+        [VEC_OTE] = sizeof(struct ote), [VEC_RESERVE] = sizeof(struct page),
+    };
+    u32 vector;
+
+    for (vector = 0; vector < VECTORS; vector++)
+        if (boot.vector_stride[vector] < smallest[vector])
+            return 0;
+    return 1;
 }
 
 void kmain(void)
 {
     mailbox = (volatile u32 *)(boot.mbar + MAILBOX);
-    if (!parameters_are_sound())
+    if (boot.version != ABI_VERSION || !map_is_sound() || !users_are_sound() || !strides_are_sound())
         panic(PANIC_BAD_PARAMETERS, 0, 0);
     map_build();
     operation_begin(OP_BOOT_VECTORS);

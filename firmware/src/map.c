@@ -1,6 +1,6 @@
 /*
- * The kernel map: what the miss handlers consult, and the locked entries. All tables are in the image, so that a handler
- * never misses on its own data (kernel sheet 8.6).
+ * The kernel map: what the miss handlers consult, and the locked entries. All tables are in the image, so that a
+ * handler never misses on its own data (kernel sheet 8.6).
  */
 #include "kernel.h"
 
@@ -12,7 +12,7 @@ struct range {
 
 struct range ranges[MAX_RANGES];
 struct range *ranges_end = ranges; /* one past the last in use; the handler scans up to it */
-u32 direct_size, direct_dr;        /* the direct range: bounds, and what to add to VA - KVA to get the MMUDR image */
+u32 direct_size, direct_dr;        /* the direct range: bounds, and what VA - KVA lacks to be the MMUDR image */
 u32 page_size, page_attribute, kernel_dr;
 u32 locked_entries, ranges_used, tables_used;
 static u32 locked_va[MAX_LOCKED];
@@ -32,7 +32,7 @@ static handler *const handlers[3][2][2] = { /* [HandlerKind][direct range][4-KB 
 static inline u32 paged(void) { return boot.mapping == MAP_PAGED_8K || boot.mapping == MAP_PAGED_4K; }
 static inline void flush_unlocked(void) { mmu_write(MMUOR, MMUOR_CNL); }
 
-/* ---- two-level and linear tables ------------------------------------------------------------------------------------------ */
+/* ---- two-level and linear tables ----------------------------------------------------------------------------- */
 static u32 *table_of(u32 va, u32 allocate)
 {
     u32 *directory = (u32 *)kernel_tables;
@@ -87,7 +87,7 @@ static void remove_ptes(u32 va, u32 bytes)
     }
 }
 
-/* ---- range table ------------------------------------------------------------------------------------------------------------- */
+/* ---- range table --------------------------------------------------------------------------------------------- */
 static u32 insert_range(u32 va, u32 pa, u32 bytes, u32 attributes, u32 protected)
 {
     /* one range is kept for the console: without it the user could not be told to re-tune */
@@ -139,7 +139,7 @@ static void remove_range(u32 va, u32 bytes)
         r[0] = r[1];
 }
 
-/* ---- what the rest of the kernel uses ------------------------------------------------------------------------------------------ */
+/* ---- what the rest of the kernel uses ------------------------------------------------------------------------ */
 u32 map_insert(u32 va, u32 pa, u32 bytes, u32 attributes, u32 protected)
 {
     if (boot.handler == HANDLER_RANGE)

@@ -1,7 +1,7 @@
 /*
- * Kernel misses through the soft kernel map of the Coyotos port: at most MAX_RANGES ranges of 16 bytes
- * {VA, bytes, PA, MMUDR attributes}, scanned linearly (kernel sheet 0.7, 4.2). Ranges have page-aligned VA and PA, so the
- * PA bits below the page size are those of the VA and need no masking.
+ * Kernel misses through the soft kernel map of the Coyotos port: at most MAX_RANGES ranges of 16 bytes {VA, bytes,
+ * PA, MMUDR attributes}, scanned linearly (kernel sheet 0.7, 4.2). Ranges have page-aligned VA and PA, so the PA
+ * bits below the page size are those of the VA and need no masking.
  */
 #include "miss.h"
 

@@ -1,8 +1,8 @@
 /*
  * Objects, their age lists, object-table entries, and capability preparation (kernel sheet 5).
  *
- * Every object of the cache gets an identity at boot, because the kernel promises all of them to the space bank at once
- * (kernel sheet 3: zero slack).
+ * Every object of the cache gets an identity at boot, because the kernel promises all of them to the space bank at
+ * once (kernel sheet 3: zero slack).
  */
 #include "kernel.h"
 
@@ -51,7 +51,7 @@ void *element(u32 vector, u32 index)
     return (void *)(vector_va[vector] + index * boot.vector_stride[vector]);
 }
 
-/* ---- age lists ------------------------------------------------------------------------------------------------------ */
+/* ---- age lists ----------------------------------------------------------------------------------------------- */
 static inline struct link *age_list(const struct header *header, enum age age)
 {
     u32 type = header->type < TY_PAGE ? header->type : TY_PAGE;
@@ -96,7 +96,7 @@ void object_identify(struct header *header, enum type type, u32 oid_low, u32 ran
     hash_insert(header);
 }
 
-/* ---- construction at boot ------------------------------------------------------------------------------------------- */
+/* ---- construction at boot ------------------------------------------------------------------------------------ */
 static void build_vector(u32 vector, enum type type)
 {
     u32 n = boot.vector_count[vector], i;
@@ -144,7 +144,7 @@ void objects_build(void)
                    boot.vector_stride[VEC_RESERVE]);
 }
 
-/* ---- capabilities ------------------------------------------------------------------------------------------------------ */
+/* ---- capabilities -------------------------------------------------------------------------------------------- */
 void capability_to_oid(struct capability *cap, enum type type, u32 high, u32 low)
 {
     cap->type = type;

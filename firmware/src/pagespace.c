@@ -1,6 +1,7 @@
 /*
  * Page space: all RAM that is neither image nor heap, promised to the space bank frame by frame (kernel sheet 3).
- * Each frame has a header, an identity, and a place in the page-by-address index, which is kept sorted for binary search.
+ * Each frame has a header, an identity, and a place in the page-by-address index, which is kept sorted for binary
+ * search.
  */
 #include "kernel.h"
 
@@ -78,8 +79,8 @@ void page_space_build(void)
 }
 
 /*
- * The frame goes to the heap: whatever page was in it loses its identity and its content, without a word to the space bank.
- * The header stays in the index, for it still describes the frame.
+ * The frame goes to the heap: whatever page was in it loses its identity and its content, without a word to the
+ * space bank. The header stays in the index, for it still describes the frame.
  */
 void page_evict(u32 pa)
 {
@@ -115,10 +116,11 @@ static void register_frames(u32 pa, u32 pages)
     }
 }
 
-/* ---- release ---------------------------------------------------------------------------------------------------------- */
+/* ---- release ------------------------------------------------------------------------------------------------- */
 /*
- * A bump allocator can give back only its tail, and the reserve vector is the tail. F frames can go when the headers that
- * stay suffice for `keep` device pages and for the F frames themselves, which page space needs a header each to describe.
+ * A bump allocator can give back only its tail, and the reserve vector is the tail. F frames can go when the
+ * headers that stay suffice for `keep` device pages and for the F frames themselves, which page space needs a
+ * header each to describe.
  */
 static u32 releasable_frames(u32 keep, u32 slack, u32 first_free, u32 end)
 {

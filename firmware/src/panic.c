@@ -1,6 +1,6 @@
 /*
- * The end of the line: say what happened on PSC0, tell the model, halt. Nothing here touches the heap, so it works whatever
- * is broken. D0 = code, D1 = VA, D2 = PC, D3 = FS at HALT.
+ * The end of the line: say what happened on PSC0, tell the model, halt. Nothing here touches the heap, so it works
+ * whatever is broken. D0 = code, D1 = VA, D2 = PC, D3 = FS at HALT.
  */
 #include "kernel.h"
 

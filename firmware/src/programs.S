@@ -1,6 +1,6 @@
 /*
- * The user programs, position independent; the kernel copies them from here into a text page of each process, mapped at
- * USER_TEXT_VA. A message is d1-d4 and a0-a3; the rest of the registers belongs to the program.
+ * The user programs, position independent; the kernel copies them from here into a text page of each process,
+ * mapped at USER_TEXT_VA. A message is d1-d4 and a0-a3; the rest of the registers belongs to the program.
  *
  * Both:    a4 = page size, a5 = end of the data pages
  * client:  d5 = round trips to make, d6 = PRNG state, d2 = prepares per round trip, d3 = pages, a3 = first page number

@@ -1,6 +1,6 @@
 /*
- * System calls: trap #0 call (send and wait), trap #1 exit to the command loop, trap #2 prepare a device page.
- * User registers go straight into the Process structure in the heap. That store may miss in the DTLB; since this is not
+ * System calls: trap #0 call (send and wait), trap #1 exit to the command loop, trap #2 prepare a device page. User
+ * registers go straight into the Process structure in the heap. That store may miss in the DTLB; since this is not
  * the miss handler, the miss is an ordinary one and the MOVEM is simply restarted.
  */
 #include "kernel_asm.h"

@@ -1,6 +1,6 @@
 /*
- * User processes: their frames, page tables and initial registers. Each has its own ASID and its own frames for text, data
- * and stack; the frames come from page space and are filled by this code, not by the host.
+ * User processes: their frames, page tables and initial registers. Each has its own ASID and its own frames for
+ * text, data and stack; the frames come from page space and are filled by this code, not by the host.
  */
 #include "kernel.h"
 
@@ -98,7 +98,7 @@ static struct process *start(u32 number, const char *program, u32 d5)
     return process;
 }
 
-/* The client (process 0) makes its round trips with the server (process 1). Returns those that the server counted. */
+/* The client (process 0) makes its round trips with the server (process 1): those that the server counted. */
 u32 run_rounds(u32 rounds, u32 prepares, u32 seed, u32 first_page, u32 pages, u32 *found)
 {
     struct process *server = start(1, user_server, 0), *client = start(0, user_client, rounds);

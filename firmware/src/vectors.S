@@ -1,6 +1,7 @@
 /*
- * The vector table at KVA (VBR ignores bits 19-0, hardware sheet 2.4), the parameter block behind it, and the handlers of
- * vectors that should never be taken. Vector 2 is filled in at boot with the miss handler that the parameters ask for.
+ * The vector table at KVA (VBR ignores bits 19-0, hardware sheet 2.4), the parameter block behind it, and the
+ * handlers of vectors that should never be taken. Vector 2 is filled in at boot with the miss handler that the
+ * parameters ask for.
  */
 #include "kernel_asm.h"
 

@@ -5,6 +5,7 @@ run across page boundaries of every kind, while the program itself loads, locks 
 and privilege, patches its own code through other addresses and takes away the page it runs on.
 """
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -447,7 +448,7 @@ class Program:
 
     def _write_program(self, loops: int) -> None:
         fragments = [self._fragment(*place) for place in self._places()]
-        for fragment, following in zip(fragments, fragments[1:]):
+        for fragment, following in itertools.pairwise(fragments):
             fragment.add(asm.jmp(at(following.origin)))
         last = fragments[-1]
         last.add(asm.subq(1, d(D7)))

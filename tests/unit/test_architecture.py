@@ -8,6 +8,7 @@ An untyped library has one facade, and unicorn's C interface is known in ``emu.c
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +152,16 @@ def test_a_forbidden_import_is_seen(tmp_path: Path) -> None:
 
     assert set(imports(source)) >= {"emu.mmu.tlb"}
     assert any(inside(module, "emu.cpu") for module in imports(source))
+
+
+def test_the_reading_order_names_files_that_exist() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Reading order")[2].partition("## One")[0]
+    missing = []
+    for row in (line for line in table.splitlines() if line.startswith("| ") and "`" in line):
+        folder = ROOT
+        for name in re.findall(r"`([^`]+)`", row.split("|")[2]):
+            folder = (ROOT / name).parent if "/" in name.rstrip("/") else folder
+            if not ((ROOT / name).exists() or (folder / name).exists()):
+                missing.append(name)
+
+    assert missing == []

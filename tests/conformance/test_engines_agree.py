@@ -1,0 +1,210 @@
+"""native = public = reference = any slicing of a run: every count, register, TLB entry and byte of memory.
+
+The programs are random but reproducible (tests.support.random_program); the reference engine runs one instruction at a
+time and shows the MMU model every single access. Interrupts come at random virtual cycles.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emu.machine import Machine, RunResult, StopReason
+from emu.mmu.state import FIFO, LRU, RANDOM
+from tests.support import kernel
+from tests.support.guest import ENGINES
+from tests.support.random_program import Program
+
+BUDGET = 5_000_000  # instructions; a program that needs more is lost in an endless refill
+FAST_ENGINES = tuple(engine for engine in ENGINES if engine != "reference")
+MMU_FIELDS = (
+    *("mmucr", "mmuor", "aa", "mmusr", "mmuar", "mmutr", "mmudr", "mmubar", "asid", "cacr", "vbr", "mbar", "acr"),
+    *("rambar", "tag", "data", "plru", "stamp", "clock", "rng", "valid", "warning_count"),
+)
+
+Driver = Callable[[Machine], RunResult]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and the machine it runs on."""
+
+    seed: int
+    code_pages: int
+    data_pages: int
+    loops: int = 2
+    asm_mode: int = 0
+    scattered: bool = True
+    options: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = "".join(f"-{key}{value}" for key, value in self.options.items())
+        kind = f"asm{self.asm_mode}" if self.scattered else f"asm{self.asm_mode}-neighbours"
+        return f"{self.seed}-{self.code_pages}c{self.data_pages}d-{kind}{options}"
+
+    def program(self) -> Program:
+        """The program, generated anew."""
+        return Program(self.seed, self.code_pages, self.data_pages, self.loops, self.asm_mode, self.scattered)
+
+
+QUICK = (
+    Case(0, 8, 8, loops=3),
+    Case(1, 8, 128, loops=1),
+    Case(2, 48, 8, loops=2),
+    Case(3, 64, 64, loops=1),
+    Case(4, 128, 128, loops=1),
+    Case(5, 24, 40, asm_mode=1),
+    Case(6, 24, 40, scattered=False),
+    Case(7, 32, 32, options={"itlb_entries": 16, "dtlb_entries": 48, "policy": LRU}),
+)
+SLICED = (Case(10, 8, 16, loops=1), Case(11, 24, 24, loops=1, asm_mode=1), Case(12, 16, 48, loops=1, scattered=False))
+DEEP = tuple(
+    Case(
+        seed,
+        code_pages=(8, 16, 32, 64, 128)[seed % 5],
+        data_pages=(128, 8, 64, 24)[seed % 4],
+        loops=2,
+        asm_mode=seed // 2 % 2,
+        scattered=seed % 3 > 0,
+        options=(
+            {},
+            {"itlb_entries": 32, "dtlb_entries": 64},
+            {"itlb_entries": 17, "dtlb_entries": 21},
+            {"policy": FIFO},
+            {"policy": RANDOM, "seed": seed},
+        )[seed // 4 % 5 if seed % 2 else 0],
+    )
+    for seed in range(100, 140)
+)
+
+
+# --- what must be equal
+
+
+def observed(machine: Machine) -> dict[str, Any]:
+    """Everything but memory that a guest or a user of the emulator can see."""
+    mmu = machine.core.state["mmu"]
+    seen: dict[str, Any] = {"counters": machine.counters().to_dict(), "registers": dict(machine.registers)}
+    seen |= {f"mmu.{name}": np.array(mmu[name]).tolist() for name in MMU_FIELDS}
+    return seen
+
+
+def assert_equal(one: Machine, other: Machine) -> None:
+    """Compare two machines that have run the same program."""
+    a, b = observed(one), observed(other)
+    for key in a:
+        assert a[key] == b[key], key
+    for mine, theirs in zip(one.core.banks, other.core.banks):
+        if not np.array_equal(mine.data, theirs.data):
+            different = np.flatnonzero(mine.data != theirs.data)
+            pytest.fail(f"{len(different)} bytes of memory differ, the first at {mine.base + int(different[0]):#x}")
+
+
+# --- ways to run
+
+
+def straight(machine: Machine) -> RunResult:
+    """In one go."""
+    return machine.run(max_instructions=BUDGET)
+
+
+def by_instructions(machine: Machine) -> RunResult:
+    """One to seven instructions at a time."""
+    rng = random.Random(1)
+    while True:
+        result = machine.run(max_instructions=rng.randint(1, 7))
+        if result.reason is not StopReason.INSTRUCTIONS or machine.counters().instructions > BUDGET:
+            return result
+
+
+def by_cycles(machine: Machine) -> RunResult:
+    """One to fifty cycles at a time."""
+    rng = random.Random(2)
+    while True:
+        result = machine.run(max_cycles=rng.randint(1, 50))
+        if result.reason is not StopReason.CYCLES or machine.counters().instructions > BUDGET:
+            return result
+
+
+def interrupted(plan_seed: int, slices: int | None) -> Driver:
+    """A run with an interrupt of random level every few hundred cycles; ``slices``: instructions at a time, at most."""
+
+    def drive(machine: Machine) -> RunResult:
+        rng = random.Random(plan_seed)
+        cut = random.Random(3)
+        due = 200
+        while True:
+            machine.schedule_interrupt(rng.randint(1, 7), 64 + rng.randrange(128), due)
+            end = due + rng.randint(1, 500)
+            while (left := end - machine.counters().cycles) > 0:
+                most = BUDGET if slices is None else cut.randint(1, slices)
+                result = machine.run(max_instructions=most, max_cycles=left)
+                if result.reason not in (StopReason.INSTRUCTIONS, StopReason.CYCLES):
+                    return result
+                if machine.counters().instructions > BUDGET:
+                    return result
+            due = machine.counters().cycles + rng.randint(1, 500)
+
+    return drive
+
+
+def finished(case: Case, engine: str, drive: Driver) -> Machine:
+    """Run the program to its end; a program that ends anywhere else than at its exit is a failure."""
+    machine = case.program().machine(engine, **case.options)
+    result = drive(machine)
+    assert (result.reason, result.pc) == (StopReason.HALT, kernel.LABELS["exit"] + 2), machine.describe()
+    return machine
+
+
+def agree(case: Case, one: tuple[str, Driver], other: tuple[str, Driver]) -> Machine:
+    """Both ways of running the program give the same; the second machine, for more questions."""
+    first, second = finished(case, *one), finished(case, *other)
+    try:
+        assert_equal(first, second)
+    finally:
+        first.close()
+        second.close()
+    return second
+
+
+# --- the tests
+
+
+@pytest.mark.parametrize("engine", FAST_ENGINES)
+@pytest.mark.parametrize("case", QUICK, ids=str)
+def test_an_engine_agrees_with_the_reference(case: Case, engine: str) -> None:
+    counters = agree(case, (engine, straight), ("reference", straight)).counters()
+    # The program did strain the TLBs: it did not just agree about nothing.
+    assert counters.misses.itlb > case.code_pages
+    assert counters.misses.dtlb > case.data_pages
+    assert counters.misses.user > 0
+    assert counters.misses.kernel > 0
+
+
+@pytest.mark.parametrize("drive", [by_instructions, by_cycles], ids=["instructions", "cycles"])
+@pytest.mark.parametrize("case", SLICED, ids=str)
+@pytest.mark.parametrize("engine", FAST_ENGINES)
+def test_slicing_a_run_changes_nothing(case: Case, engine: str, drive: Driver) -> None:
+    agree(case, (engine, drive), (engine, straight))
+
+
+@pytest.mark.parametrize("case", SLICED, ids=str)
+@pytest.mark.parametrize("engine", FAST_ENGINES)
+def test_interrupts_come_at_the_same_instruction(case: Case, engine: str) -> None:
+    drive = interrupted(case.seed, None)
+    counters = agree(case, (engine, drive), ("reference", drive)).counters()
+    assert sum(count for vector, count in counters.exceptions.items() if vector >= 64) > 20
+    agree(case, (engine, drive), (engine, interrupted(case.seed, 5)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", FAST_ENGINES)
+@pytest.mark.parametrize("case", DEEP, ids=str)
+def test_an_engine_agrees_with_the_reference_on_many_programs(case: Case, engine: str) -> None:
+    drive = interrupted(case.seed, None)
+    agree(case, (engine, drive), ("reference", drive))
+    agree(case, (engine, drive), (engine, interrupted(case.seed, 7)))
+    agree(case, (engine, straight), (engine, by_cycles))
