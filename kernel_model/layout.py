@@ -81,6 +81,9 @@ class Plan:
     heap_pages: int
     locked_data_entries: int
 
+    def __str__(self) -> str:
+        return f"{self.strategy.name}/{self.mapping}"
+
     @property
     def ram(self) -> tuple[int, int]:
         """(base, size) of the RAM the kernel manages."""

@@ -7,7 +7,7 @@ from emu.machine import Machine, StopReason
 from kernel_model import abi
 from kernel_model.devices import Arrival, PlacedDevice
 from kernel_model.heap import Chunk, merge_chunks
-from kernel_model.kernel import Done, KernelModel, boot_chunks
+from kernel_model.kernel import Done, KernelModel, Panic, boot_chunks
 from kernel_model.layout import Plan
 from kernel_model.results import DevicePages
 from kernel_model.scenario import Scenario, WorkloadTable
@@ -70,7 +70,7 @@ class Session:
         """Run the nucleus from reset to its first request for a command; raises GuestError when it cannot boot."""
         self._run()
         if self.model.booted is None:
-            raise GuestError("the nucleus stopped before it had booted", self._state())
+            raise GuestError(f"{self.plan}: the nucleus stopped before it had booted", self.machine.describe())
 
     def command(self, command: abi.Command, *arguments: int) -> Done | None:
         """Run one command to its end; None when the kernel halted during it (or had halted before)."""
@@ -81,7 +81,7 @@ class Session:
         if not self._run():
             return None
         if len(self.model.done) != done + 1:
-            raise EngineError(f"the nucleus did not finish command {command.name}")
+            raise EngineError(f"{self.plan}: the nucleus did not finish command {command.name}")
         return self.model.done[-1]
 
     def attach(self, arrival: Arrival) -> None:
@@ -156,20 +156,15 @@ class Session:
         if panic is not None and panic.code == abi.Panic.HEADERS_EXHAUSTED:
             self.halted = True
             return False
-        if panic is not None:
-            what = PANIC_NAMES.get(panic.code, f"code {panic.code}")
-            raise GuestError(
-                f"the nucleus panicked: {what} (VA {panic.va:#010x}, PC {panic.pc:#010x}, FS {panic.fault_status:#x},"
-                f" detail {panic.detail:#x})",
-                self._state(),
-            )
-        raise GuestError(f"the nucleus stopped: {result.reason.name.lower()} at PC {result.pc:#010x}", self._state())
+        what = f"stopped: {result.reason.value}" if panic is None else describe_panic(panic)
+        raise GuestError(f"{self.plan}: the nucleus {what} (PC {result.pc:#010x})", self.machine.describe())
 
-    def _state(self) -> str:
-        registers = self.machine.registers
-        return "\n".join(
-            f"{name:4} {int(registers[name]):#010x}" for name in ("pc", "sr", "a7", "d0", "d1", "d2", "d3")
-        )
+
+def describe_panic(panic: Panic) -> str:
+    """Why the guest gave up, in one line."""
+    what = PANIC_NAMES.get(panic.code, f"code {panic.code}")
+    where = f"VA {panic.va:#010x}, PC {panic.pc:#010x}, FS {panic.fault_status:#x}, detail {panic.detail:#x}"
+    return f"panicked: {what}, {where}"
 
 
 def regions(plan: Plan) -> list[tuple[str, int, int]]:

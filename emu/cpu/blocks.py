@@ -39,10 +39,16 @@ def opcode_flags(s: State, op: int) -> int:
 
 
 @njit
+def page_mask(s: State) -> int:
+    """Addresses that agree in these bits are fetched from one page as the current block is."""
+    return 0xFFFFFC00 if s.code_small else 0xFFFFF000
+
+
+@njit
 def word_at(s: State, offset: int) -> int:
     """Instruction word of the current block; a word behind the page end lives wherever that page is mapped."""
     address = s.block_pc + offset
-    if (address ^ s.block_pc) & 0xFFFFF000 == 0:
+    if (address ^ s.block_pc) & page_mask(s) == 0:
         return load16be(s.block_host + offset)
     word = fetch16(s, address, in_supervisor(s))
     return max(word, 0)
@@ -75,7 +81,7 @@ def block_cost(s: State) -> tuple[int, int]:
     if load64(record) == s.block_host and load64(record + 8) == s.block_size:
         return load64(record + 16), load64(record + 24)
     count, cycles, _ = measure(s, 0, s.block_size, NO_LIMIT)
-    if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & 0xFFFFF000 == 0:  # its second page may be remapped
+    if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & page_mask(s) == 0:  # its second page may be remapped
         store64(record, s.block_host)
         store64(record + 8, s.block_size)
         store64(record + 16, count)

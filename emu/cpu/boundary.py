@@ -21,6 +21,7 @@ from emu.cpu.state import (
     EVENT_ODD,
     EVENT_PATCH,
     EVENT_REFETCH,
+    EVENT_STALE,
     EVENT_STEP,
     EVENT_TRACE,
     HALT_NONE,
@@ -35,7 +36,7 @@ from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import FETCH, ITLB
 
-__all__ = ["boundary_event", "interrupt_due", "start_block", "start_known_block"]
+__all__ = ["boundary_event", "interrupt_due", "note_translation", "start_block", "start_known_block"]
 
 SMALL_PAGE_BITS = 10
 OP_ILLEGAL = 0x4AFC
@@ -150,7 +151,7 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
         return False
     s.code_host = host - (pc & 0xFFF)
     s.code_pages = pages
-    s.code_small = 1 if bits == SMALL_PAGE_BITS and not s.native else 0
+    s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.code_pa = pa
     s.code_entry = entry if source == TLB else -1
     if bits != SMALL_PAGE_BITS and not s.reference:
@@ -172,10 +173,20 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
     _where, _host, pages = place(s, source, pa)
     if pages:
         note_code(pages, 0, (pa & 0xFFF) + 2)
-    if s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
+    if not s.native and s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
         halt(s, HALT_SKEW, va, pa)  # unicorn has read the second part from the first page's frame
     s.code_key = -1
     return True
+
+
+@njit
+def note_translation(s: State, pc: int, size: int) -> None:
+    """A block was translated and kept from running: a store to its bytes must drop it all the same."""
+    source, _entry, pa, _perms, _cm, _bits = resolve(s.mmu, pc, FETCH, (system_byte(s) & SR_S) >> 13)
+    if source != MISS:
+        _where, _host, pages = place(s, source, pa)
+        if pages:
+            note_code(pages, pa & 0xFFF, size)
 
 
 @njit
@@ -247,6 +258,11 @@ def start_block(s: State, pc: int, size: int) -> int:
         touch(s.mmu, ITLB, s.code_entry)
         s.code_touched = 1
     last = pc + size - 2
+    if s.native and s.code_small and (last ^ pc) & 0xFFFFFC00 and s.small_epoch != s.small_seen:
+        # The translation of an instruction on two 1-KB pages is found again by its first page alone.
+        s.small_seen = s.small_epoch
+        s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
+        return EVENT_STALE
     if (last ^ pc) & 0xFFFFFC00 and second_page(s, pc, last) and not touch_second_page(s, last, mode):
         s.block_size = 0
         return EVENT_FETCH_FAULT

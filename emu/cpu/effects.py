@@ -37,6 +37,7 @@ def apply_effect(s: State, effect: int, overlaps: int) -> None:
     nothing that was resident, because its pages missed, unless it overlaps another entry.
     """
     m = s.mmu
+    s.small_epoch += 1
     if effect & EFFECT_ALL or m.warning_count[WARN_OVERLAP] != overlaps:
         flush_all(s)
         return

@@ -6,8 +6,8 @@ They only translate unicorn's calling conventions; the work is done by the funct
 from numba import carray, types
 
 from emu.cpu import io
-from emu.cpu.blocks import opcode_flags, unwind
-from emu.cpu.boundary import boundary_event, start_block, start_known_block
+from emu.cpu.blocks import instruction_length, opcode_flags, unwind
+from emu.cpu.boundary import boundary_event, note_translation, start_block, start_known_block
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
@@ -17,6 +17,7 @@ from emu.cpu.state import (
     EVENT_BOUNCE,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
+    EVENT_CUT,
     EVENT_HALT,
     EVENT_NONE,
     EVENT_STEP,
@@ -107,6 +108,16 @@ def boundary_due(s: State) -> int:
     return boundary_event(s, get_pc(s))
 
 
+@njit
+def fetched_ahead(s: State, va: int) -> bool:
+    """Whether the translator wants ``va``, on the next 1-KB page, for a later instruction than the one at PC."""
+    pc = get_pc(s)
+    if (va ^ pc) & 0xFFFFF000 or (va ^ pc) & 0xFFFFFC00 == 0:
+        return False
+    op = fetch16(s, pc, in_supervisor(s))
+    return op >= 0 and pc + instruction_length(s, op) <= va
+
+
 @cfunc(BOOL(I64, I64, I32, I32, I32, BOOL, I64))
 def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: bool, host_pc: int) -> bool:
     """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
@@ -142,6 +153,9 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
             due = boundary_due(s)
             if due != EVENT_NONE:
                 leave(s, due)
+            if fetched_ahead(s, va):
+                s.cut = 1
+                leave(s, EVENT_CUT)
         take_fault(s, s.fault_va, kind, user)
     if kind == WRITE:
         keep_flags(s, get_pc(s))
@@ -161,6 +175,7 @@ def on_block(_uc: int, address: int, size: int, state: int) -> None:
         return
     event = start_block(s, address & 0xFFFFFFFF, size)
     if event != EVENT_NONE:
+        note_translation(s, address & 0xFFFFFFFF, size)
         s.event = event
         stop(s)
 

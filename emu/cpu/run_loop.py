@@ -26,6 +26,7 @@ from emu.cpu.state import (
     EVENT_LIMIT,
     EVENT_NONE,
     EVENT_ODD,
+    EVENT_STALE,
     EVENT_STOPPED,
     EVENT_SWALLOW,
     EVENT_TRACE,
@@ -255,6 +256,9 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
                 step_one(s)
             elif s.event == EVENT_CODE_WRITE:
                 write_code(s)
+            elif s.event == EVENT_STALE:
+                forget_code(s)
+                step_one(s)
             elif s.event == EVENT_SWALLOW:
                 swallow_store(s)
             elif s.event == EVENT_BOUNCE:

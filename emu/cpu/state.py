@@ -116,7 +116,9 @@ STATE_DTYPE = np.dtype(
         ("code_host", "i8"),
         ("code_entry", "i8"),
         ("code_touched", "i8"),
-        ("code_small", "i8"),  # public engine: a 1-KB page
+        ("small_epoch", "i8"),  # changes of 1-KB ITLB entries; the value at which translations were last dropped
+        ("small_seen", "i8"),
+        ("code_small", "i8"),  # the fetch page is a 1-KB one
         ("code_pa", "i8"),
         ("code_pages", "i8"),
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
@@ -254,6 +256,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_SINGLE,  # public engine: a data access must be seen by itself
     EVENT_SERVE,  # public engine: an exception that unicorn reported
     EVENT_PATCH,  # public engine: the block holds an instruction to intercept
+    EVENT_STALE,  # native engine: a translation that spans two 1-KB pages may be out of date
     EVENT_REFETCH,  # public engine: the softmmu has another 1-KB page of this 4-KB page
     EVENT_ODD,
     EVENT_HALT,
@@ -262,7 +265,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_HYPERCALL,
     EVENT_CONSOLE,
     EVENT_FAIL,
-) = range(24)
+) = range(25)
 
 (
     HALT_NONE,

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
+NO_ACCESS = 0xFFFFFFFF
 TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
@@ -120,9 +121,11 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     clear_slot(slot_of(s, page, user))
     call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
     slot = slot_of(s, page, user)
-    if size == WHOLE and load32(slot + 4) == page | TLB_NOTDIRTY:
-        # QEMU would watch stores for code; here PAGE_CODE does (unicorn-notes 9).
-        store32(slot + 4, page)
+    writable = load32(slot + 4)
+    if writable != NO_ACCESS and writable & TLB_NOTDIRTY:
+        # QEMU would watch stores for code; here PAGE_CODE does (unicorn-notes 9). While the flag is set QEMU also makes
+        # four stores, and four looks at the model, of one misaligned longword.
+        store32(slot + 4, writable & ~TLB_NOTDIRTY)
     skew = (where & 0xC00) - (va & 0xC00)
     if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
         store64(slot + 24, load64(slot + 24) + skew)

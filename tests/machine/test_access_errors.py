@@ -288,6 +288,30 @@ def test_an_operand_may_lie_on_two_pages_far_apart(guest: Bench, first: int, sec
     assert guest.machine.counters().misses.dtlb == 0
 
 
+@pytest.mark.parametrize("offset", [0x801, 0x802, 0x803, 0x8FD, 0xBFC])
+@pytest.mark.parametrize(
+    "access",
+    [
+        asm.move("l", d(D1), ind(A0)),
+        asm.move("w", d(D1), disp(A0, 1)),
+        asm.movem_store(range(4), disp(A0, -8)),
+        asm.addq(1, ind(A0)),
+        asm.move("l", ind(A0), d(D1)),
+    ],
+    ids=["move.l", "move.w", "movem", "addq", "load"],
+)
+def test_an_access_inside_a_1kb_page_needs_no_other(guest: Bench, offset: int, access: bytes) -> None:
+    """The other three 1-KB pages of the same 4 KB are not mapped; both neighbours in VA order are."""
+    entries = tuple(
+        Entry(number, tag(PAGE + at_), image(PAGE_PA + 0x1000 * number, 10, R | W))
+        for number, at_ in ((40, 0x800), (41, 0x400), (42, 0xC00))
+    )
+    user(guest, asm.lea(at(PAGE + offset), A0), access, asm.trap(0), entries=entries)
+    assert guest.machine.counters().misses.dtlb == 0
+    assert guest.machine.counters().violations == 0
+    assert guest.machine.counters().exceptions == {32: 1}
+
+
 @pytest.mark.parametrize("before", [2, 4])
 @pytest.mark.parametrize("bits", [10, 12])
 def test_an_instruction_may_lie_on_two_pages_far_apart(guest: Bench, before: int, bits: int) -> None:

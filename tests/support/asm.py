@@ -1,7 +1,8 @@
 """ColdFire machine code from Python, so that machine tests need no cross compiler.
 
-Each function returns the bytes of one instruction; operands are made by the functions of the first section. Encodings:
-ColdFire Family Programmer's Reference Manual (CFPRM), chapters 4 and 8; tests/machine/test_asm.py compares them with GNU as.
+Each function returns the bytes of one instruction; operands are made by the functions of the first section.
+Encodings: ColdFire Family Programmer's Reference Manual (CFPRM), chapters 4 and 8; tests/machine/test_asm.py compares
+them with GNU as.
 """
 
 import struct

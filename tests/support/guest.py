@@ -1,7 +1,8 @@
 """A small supervisor environment for machine tests: memory map, vectors, and ways to set the MMU up by guest code.
 
-The kernel lives at PA 0xC0000000 and is mapped one to one by ACR0 and ACR2, so that it never misses; every other address
-goes through the TLBs. Every vector leads to a HALT of its own, so a test runs up to an exception and looks at its frame.
+The kernel lives at PA 0xC0000000 and is mapped one to one by ACR0 and ACR2, so that it never misses; every other
+address goes through the TLBs. Every vector leads to a HALT of its own, so a test runs up to an exception and looks at
+its frame.
 """
 
 import struct

@@ -1,8 +1,8 @@
 """A kernel of one page of guest code that refills the TLBs from a table in memory, for tests that run random programs.
 
-It is mapped by ACRs and never misses. Everything is done by guest instructions: refills, repairs of violations, traps by
-which a user program reaches the MMU registers. Table: one long per megabyte of VA (the address of a row, or of a table of
-1024 longs for its kilobytes, bit 0 set); a row is (user tag, supervisor tag, DTLB image, ITLB image).
+It is mapped by ACRs and never misses. Everything is done by guest instructions: refills, repairs of violations, traps
+by which a user program reaches the MMU registers. Table: one long per megabyte of VA (the address of a row, or of a
+table of 1024 longs for its kilobytes, bit 0 set); a row is (user tag, supervisor tag, DTLB image, ITLB image).
 """
 
 from collections.abc import Iterable

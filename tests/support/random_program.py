@@ -356,7 +356,7 @@ class Program:
             p.add(asm.move("l", imm(offset), d(D0)), asm.move("l", imm(value), d(D1)), asm.trap(kernel.TRAP_WRITE))
 
     def _load(self, p: Assembler, inline: bool) -> None:
-        """Load a page of the program into a TLB entry of the program's choice, or the hardware's; maybe locked or invalid."""
+        """Load a page into a TLB entry of the program's choice, or the hardware's; maybe locked or invalid."""
         rng = self.rng
         fetch = rng.random() < 0.4
         page, asid = rng.choice(self._code_pages if fetch else self._data_pages), rng.choice(ASIDS)

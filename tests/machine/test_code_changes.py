@@ -1,0 +1,179 @@
+"""Code that changes, by whatever address it is written, and code whose mapping goes away while it runs."""
+
+import pytest
+
+from tests.support import asm
+from tests.support.asm import A0, A1, D0, D1, D2, D3, at, d, imm, ind
+from tests.support.guest import (
+    ACC,
+    ADR,
+    CA,
+    CNL,
+    CODE,
+    FRAMES,
+    ITLB,
+    LK,
+    MMUCR,
+    MMUOR,
+    MMUTR,
+    SUPERVISOR_SR,
+    Bench,
+    Entry,
+    R,
+    W,
+    X,
+    enter_virtual_mode,
+    go_to,
+    image,
+    store_long,
+    tag,
+)
+
+PAGED = 0x00400000  # VA of the code under test
+ALIAS = 0x00700000  # a second VA of the same frame, for data
+FETCH_MISS, EXTENSION_MISS = 5, 6
+ITLB_ENTRY, DTLB_ENTRY = 3, 40
+
+
+def paged(bits: int = 13, flags: int = X) -> tuple[Entry, Entry]:
+    """Code at PAGED, and its frame again at ALIAS for data."""
+    return (
+        Entry(ITLB_ENTRY, tag(PAGED), image(FRAMES, bits, flags)),
+        Entry(DTLB_ENTRY, tag(ALIAS), image(FRAMES, bits, R | W)),
+    )
+
+
+def test_a_store_through_another_va_changes_code_that_has_run(guest: Bench) -> None:
+    """A loop whose MOVEQ counts up because each round patches it: 1 + 2 + ... + 5."""
+    loop = asm.moveq(1, D0) + asm.alu("add", d(D0), D1) + asm.addq(1, d(D2)) + asm.move("b", d(D2), ind(A0))
+    code = asm.lea(at(ALIAS + 6 + 4 + 1), A0) + asm.moveq(1, D2) + asm.moveq(5, D3) + loop
+    guest.put(FRAMES, code + asm.subq(1, d(D3)) + asm.branch_b("ne", -len(loop) - 4) + asm.trap(0))
+    guest.exception(enter_virtual_mode(paged()), go_to(PAGED, SUPERVISOR_SR))
+    assert guest.registers["d1"] == 15
+
+
+@pytest.mark.parametrize("distance", range(1, 5))
+def test_a_store_to_code_just_ahead_is_seen(guest: Bench, distance: int) -> None:
+    """As on a machine that runs one instruction after the other; the MMU is off."""
+    target = CODE + 6 + 6 + 2 + 2 * (distance - 1)
+    code = asm.lea(at(target), A0) + asm.move("l", imm(0x7007), d(D1)) + asm.move("w", d(D1), ind(A0))
+    guest.run(code, (distance - 1) * asm.TPF, asm.moveq(1, D0), asm.HALT)
+    assert guest.registers["d0"] == 7
+
+
+def test_a_store_far_from_the_code_of_its_page_changes_nothing(guest: Bench) -> None:
+    loop = asm.addq(1, ind(A0)) + asm.subq(1, d(D0))
+    guest.run(asm.lea(at(CODE + 0x400), A0), asm.moveq(100, D0), loop, asm.branch_b("ne", -6), asm.HALT)
+    assert guest.long(CODE + 0x400) == 100
+    assert guest.machine.counters().instructions == 2 + 300 + 1
+
+
+def test_a_host_write_changes_code_that_has_run(guest: Bench) -> None:
+    guest.start(asm.moveq(1, D0) + asm.branch_b("ra", -4))
+    guest.machine.run(max_instructions=100)
+    assert guest.machine.host_writes == 0
+    guest.put(CODE, asm.moveq(2, D1) + asm.HALT)
+    guest.resume()
+    assert (guest.registers["d0"], guest.registers["d1"]) == (1, 2)
+    assert guest.machine.host_writes == 1
+
+
+def test_an_exception_frame_may_overwrite_code(guest: Bench) -> None:
+    """Stacking goes beside unicorn, and must still be seen by its translations."""
+    code = asm.lea(at(CODE + 0x108), asm.SP) + asm.jmp(at(CODE + 0x100))
+    guest.put(CODE + 0x100, asm.moveq(1, D0) + asm.moveq(2, D0) + asm.moveq(3, D0) + asm.trap(0))
+    guest.handler(32, asm.jmp(at(CODE + 0x100)))
+    # The frame 0x400C2700, PC is code: ANDI-like garbage at 0x4080... is refused as an illegal instruction or runs on;
+    # what counts is that the old MOVEQs are gone.
+    guest.start(code)
+    guest.machine.run(max_instructions=8)
+    assert guest.long(CODE + 0x100) >> 28 == 4
+    assert guest.registers["pc"] != CODE + 0x106
+
+
+def test_one_entry_replaced_by_another_frame_runs_the_other_code(guest: Bench) -> None:
+    second = FRAMES + 0x4000
+    guest.put(FRAMES, asm.moveq(1, D1) + asm.RTS)
+    guest.put(second, asm.moveq(2, D1) + asm.RTS)
+    other = Entry(ITLB_ENTRY, tag(PAGED), image(second, 13, X))
+    load = b"".join(
+        store_long(v, a) for a, v in ((0xFE000010, ITLB_ENTRY), (MMUTR, other.tag), (0xFE000018, other.data))
+    )
+    call = asm.jsr(at(PAGED))
+    body = call + asm.move("l", d(D1), d(D2)) + load + store_long(ADR | ACC | ITLB, MMUOR) + call + asm.HALT
+    guest.put(CODE + 0x800, body)
+    guest.run(enter_virtual_mode(paged()), asm.jmp(at(CODE + 0x800)))
+    assert (guest.registers["d2"], guest.registers["d1"]) == (1, 2)
+
+
+# --- the page that runs is taken away (unicorn-notes 4)
+
+
+EVICTIONS = {
+    "clear non-locked": store_long(CNL, MMUOR),
+    "clear all": store_long(CA, MMUOR),
+    "overwritten": store_long(tag(0x00F00000), MMUTR) + store_long(ADR | ACC | ITLB, MMUOR),
+}
+
+
+@pytest.mark.parametrize("bits", [10, 12, 13, 20])
+@pytest.mark.parametrize("how", EVICTIONS)
+def test_nothing_runs_behind_the_store_that_evicts_its_own_page(guest: Bench, how: str, bits: int) -> None:
+    code = store_long(ITLB_ENTRY, 0xFE000010) + EVICTIONS[how]
+    guest.put(FRAMES, asm.moveq(0, D1) + code + asm.moveq(1, D1) + asm.moveq(2, D1) + asm.trap(0))
+    frame = guest.exception(enter_virtual_mode(paged(bits)), go_to(PAGED, SUPERVISOR_SR))
+    assert (frame.vector, frame.fs, frame.pc) == (2, FETCH_MISS, PAGED + 2 + len(code))
+    assert guest.registers["d1"] == 0
+    assert guest.machine.counters().misses.itlb_kernel == 1
+
+
+def test_a_locked_page_survives_clear_non_locked_but_not_clear_all(guest: Bench) -> None:
+    guest.put(FRAMES, store_long(CNL, MMUOR) + asm.moveq(1, D1) + store_long(CA, MMUOR) + asm.moveq(2, D1))
+    frame = guest.exception(enter_virtual_mode(paged(13, X | LK)), go_to(PAGED, SUPERVISOR_SR))
+    assert (frame.fs, guest.registers["d1"]) == (FETCH_MISS, 1)
+
+
+def test_an_evicting_instruction_may_cross_into_the_next_page(guest: Bench) -> None:
+    """MOVE.L D0,MMUOR is six bytes: its last words lie on a page of their own, and both pages go away."""
+    store = asm.move("l", d(D0), at(MMUOR))
+    start = 0x2000 - 4
+    guest.put(FRAMES + start, store + asm.moveq(1, D1))
+    second = Entry(4, tag(PAGED + 0x2000), image(FRAMES + 0x2000, 13, X))
+    setup = asm.moveq(0, D1) + asm.move("l", imm(CNL), d(D0)) + asm.jmp(at(PAGED + start))
+    guest.put(CODE + 0x800, setup)
+    frame = guest.exception(enter_virtual_mode((*paged(), second)), asm.jmp(at(CODE + 0x800)))
+    assert (frame.fs, frame.pc) == (FETCH_MISS, PAGED + 0x2002)
+    assert guest.registers["d1"] == 0
+
+
+def test_switching_the_mmu_on_takes_effect_at_the_next_fetch(guest: Bench) -> None:
+    """The code runs at a VA that is RAM only while addresses are physical (sheet 7 item 21)."""
+    code = enter_virtual_mode(mmucr=0) + asm.set_control(asm.ACR2, 0)
+    code += asm.moveq(1, D0) + asm.move("l", d(D0), at(MMUCR))
+    frame = guest.exception(code, asm.moveq(9, D0))
+    assert (frame.fs, frame.pc) == (FETCH_MISS, CODE + len(code))
+
+
+def test_an_asid_switch_takes_private_code_away(guest: Bench) -> None:
+    private = Entry(ITLB_ENTRY, tag(PAGED, asid=5), image(FRAMES, 13, X))
+    code = asm.set_control(asm.ASID, 6)
+    guest.put(FRAMES, code + asm.moveq(1, D1))
+    frame = guest.exception(enter_virtual_mode((private,), asid=5), go_to(PAGED, SUPERVISOR_SR))
+    assert (frame.fs, frame.pc) == (FETCH_MISS, PAGED + len(code))
+
+
+def test_an_extension_word_can_be_evicted_alone(guest: Bench) -> None:
+    second = Entry(4, tag(PAGED + 0x2000), image(FRAMES + 0x2000, 13, X))
+    guest.put(FRAMES + 0x1FFC, asm.alu_i("addi", 1, D1) + asm.RTS)
+    call = asm.jsr(at(PAGED + 0x1FFC))
+    drop = b"".join(store_long(v, a) for a, v in ((0xFE000010, 4), (MMUTR, 0), (MMUOR, ADR | ACC | ITLB)))
+    guest.put(CODE + 0x800, asm.moveq(0, D1) + call + drop + call)
+    frame = guest.exception(enter_virtual_mode((*paged(), second)), asm.jmp(at(CODE + 0x800)))
+    assert (frame.fs, frame.pc, guest.registers["d1"]) == (EXTENSION_MISS, PAGED + 0x1FFC, 1)
+
+
+def test_data_and_code_of_one_page_keep_their_own_tlbs(guest: Bench) -> None:
+    """A DTLB entry does not let code be fetched, nor an ITLB entry data be read (CF4UM 10-20)."""
+    guest.put(FRAMES, asm.move("l", at(PAGED + 0x100), d(D1)) + asm.trap(0))
+    frame = guest.exception(enter_virtual_mode(paged()), asm.lea(at(0), A1), go_to(PAGED, SUPERVISOR_SR))
+    assert (frame.fs, frame.pc) == (14, PAGED)

@@ -1,0 +1,155 @@
+"""The peripherals behind MBAR and the host's services: console, reset, mailbox, operation recorder, semihosting."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from emu.counters import Operation
+from emu.machine import StopReason
+from tests.support import asm
+from tests.support.asm import A0, D0, D1, D2, at, d, disp, imm, ind
+from tests.support.elfgen import SEMIHOSTING
+from tests.support.guest import CODE, DATA, MBAR, Bench, enter_virtual_mode, store_long
+
+PSC0, GPT0, MAILBOX = MBAR + 0x8600, MBAR + 0x800, MBAR + 0x30000
+CALL, STATUS, BEGIN, END = (MAILBOX + offset for offset in (0x40, 0x44, 0x48, 0x4C))
+INHIBITED_READ, INHIBITED_WRITE = 24, 5
+
+
+def transmit(text: bytes) -> bytes:
+    """Guest code that polls and sends each byte."""
+    code = asm.lea(at(PSC0), A0)
+    for byte in text:
+        code += asm.bit("btst", 2, disp(A0, 4)) + asm.branch_b("eq", -8)
+        code += asm.moveq(byte, D0) + asm.move("b", d(D0), disp(A0, 0xC))
+    return code
+
+
+def test_psc0_is_the_console(guest: Bench) -> None:
+    heard: list[bytes] = []
+    guest.machine.on_console = heard.append
+    guest.run(transmit(b"Hello"), asm.HALT)
+    assert guest.machine.console == b"Hello"
+    assert b"".join(heard) == b"Hello"
+    counters = guest.machine.counters()
+    assert (counters.inhibited_reads, counters.inhibited_writes) == (5, 5)
+    assert counters.instructions == 1 + 4 * 5 + 1
+
+
+def test_a_long_transmission_is_complete_and_in_order(guest: Bench) -> None:
+    code = asm.lea(at(PSC0 + 0xC), A0) + asm.move("l", imm(70_000), d(D1))
+    loop = asm.move("b", d(D1), ind(A0)) + asm.subq(1, d(D1))
+    guest.start(code + loop + asm.branch_b("ne", -6) + asm.HALT)
+    guest.resume(300_000)
+    assert guest.machine.console == bytes((70_000 - i) & 0xFF for i in range(70_000))
+    assert guest.machine.counters().instructions == 2 + 3 * 70_000 + 1
+
+
+def test_gpt0_resets_the_board(guest: Bench) -> None:
+    code = store_long(0, GPT0) + store_long(1, GPT0 + 4) + store_long(0x9004, GPT0)  # as Linux does (sheet 6.6)
+    result = guest.run(code, asm.moveq(1, D1), asm.HALT)
+    assert result.reason is StopReason.RESET
+    assert guest.registers["d1"] == 0
+
+
+def test_an_unmodelled_register_is_counted_and_reads_zero(guest: Bench) -> None:
+    guest.run(asm.moveq(-1, D0), asm.move("l", at(MBAR + 0x700), d(D0)), asm.HALT)
+    assert guest.registers["d0"] == 0
+    assert int(guest.machine.core.state["unknown_io"]) == 0x700
+
+
+# --- mailbox
+
+
+def call(number: int, *args: int) -> bytes:
+    """Guest code of a hypercall; its status in D2, its first two results in D0, D1."""
+    code = b"".join(store_long(value, MAILBOX + 4 * i) for i, value in enumerate(args)) + store_long(number, CALL)
+    return code + b"".join(asm.move("l", at(a), d(n)) for n, a in ((D2, STATUS), (D0, MAILBOX), (D1, MAILBOX + 4)))
+
+
+def test_a_hypercall_is_answered_in_the_middle_of_a_block(guest: Bench) -> None:
+    calls = []
+
+    def answer(number: int, args: tuple[int, ...]) -> tuple[int, Sequence[int]]:
+        calls.append((number, args[:3]))
+        return 77, (args[0] + args[1], -1)
+
+    guest.machine.on_hypercall = answer
+    code = call(9, 30, 12, 5)
+    guest.run(code, asm.moveq(3, 3), asm.HALT)
+    assert calls == [(9, (30, 12, 5))]
+    assert (guest.registers["d2"], guest.registers["d0"], guest.registers["d1"]) == (77, 42, 0xFFFFFFFF)
+    assert guest.registers["d3"] == 3
+    assert guest.machine.counters().instructions == 2 * 4 + 3 + 2
+    assert guest.machine.host_writes == 0
+
+
+def test_a_hypercall_without_an_answer_ends_the_run_at_its_read(guest: Bench) -> None:
+    answers: list[tuple[int, Sequence[int]] | None] = [None, (5, ())]
+    guest.machine.on_hypercall = lambda _number, _args: answers.pop(0)
+    result = guest.run(call(1), asm.HALT)
+    assert (result.reason, result.pc) == (StopReason.HYPERCALL, CODE + 12)
+    assert guest.resume().reason is StopReason.HALT
+    assert guest.registers["d2"] == 5
+
+
+def test_many_hypercalls_in_a_loop(guest: Bench) -> None:
+    guest.machine.on_hypercall = lambda number, args: (number, (args[0] + 1,))
+    one = store_long(7, CALL) + asm.move("l", at(STATUS), d(D2))
+    code = asm.moveq(100, D1) + one + asm.subq(1, d(D1))
+    guest.run(code, asm.branch_w("ne", -len(one) - 4), asm.move("l", at(MAILBOX), d(D0)), asm.HALT)
+    assert (guest.registers["d0"], guest.registers["d2"]) == (100, 7)
+    assert guest.machine.counters().instructions == 1 + 100 * 5 + 2
+
+
+@pytest.mark.parametrize("nops", [0, 1, 5])
+def test_an_operation_is_measured_to_the_cycle(guest: Bench, nops: int) -> None:
+    """Virtual time between the two stores: NOP 6 cycles, TPF 1 (CF4UM 6-6), the store that ends it 1 (CF4UM 6-6)."""
+    code = (
+        asm.moveq(5, D1)
+        + asm.move("l", d(D1), at(BEGIN))
+        + nops * asm.NOP
+        + 2 * asm.TPF
+        + asm.move("l", d(D1), at(END))
+    )
+    guest.run(code, 3 * asm.NOP, asm.HALT)
+    cycles = 6 * nops + 2 + 1 + INHIBITED_WRITE
+    assert guest.machine.counters().operations == {5: Operation(1, cycles, cycles)}
+
+
+def test_the_worst_operation_is_remembered(guest: Bench) -> None:
+    begin, end = asm.move("l", d(D1), at(BEGIN)), asm.move("l", d(D1), at(END))
+    guest.run(asm.moveq(1, D1), *(begin + n * asm.TPF + end for n in (3, 9, 6)), asm.HALT)
+    fixed = 1 + INHIBITED_WRITE
+    assert guest.machine.counters().operations == {1: Operation(3, 18 + 3 * fixed, 9 + fixed)}
+
+
+def test_the_peripherals_need_an_acr_once_the_mmu_is_on(guest: Bench) -> None:
+    code = enter_virtual_mode() + transmit(b"x") + asm.set_control(asm.ACR1, 0)
+    frame = guest.exception(code, asm.move("b", d(D0), at(PSC0 + 0xC)))
+    assert (frame.fs, frame.pc) == (10, CODE + len(code))
+    assert guest.machine.console == b"x"
+
+
+# --- QEMU's semihosting
+
+
+def test_semihosting_exit_has_a_status(guest: Bench) -> None:
+    result = guest.run(asm.moveq(0, D0), asm.moveq(42, D1), SEMIHOSTING, asm.HALT)
+    assert (result.reason, result.exit_status) == (StopReason.EXIT, 42)
+
+
+def test_semihosting_write_goes_to_the_console(guest: Bench) -> None:
+    guest.put(DATA, b"some text")
+    guest.put(DATA + 0x40, asm.long(1) + asm.long(DATA) + asm.long(9))
+    result = guest.run(
+        asm.moveq(5, D0), asm.move("l", imm(DATA + 0x40), d(D1)), SEMIHOSTING, asm.moveq(1, D2), asm.HALT
+    )
+    assert result.reason is StopReason.HALT
+    assert guest.machine.console == b"some text"
+    assert guest.registers["d2"] == 1
+
+
+def test_a_plain_halt_is_no_semihosting_call(guest: Bench) -> None:
+    result = guest.run(asm.NOP, asm.HALT, asm.NOP)
+    assert (result.reason, result.pc) == (StopReason.HALT, CODE + 4)
