@@ -43,10 +43,16 @@ def compare(
         ),
     ] = None,
     strategy: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this one; repeat for more.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One of `cfemu strategies`; repeat for more.", show_default=False),
     ] = None,
     mapping: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this one; repeat for more.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="acr, locked-1m, unlocked-1m, paged-8k or paged-4k; repeat for more.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Instead of the scenario's.", show_default=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from emu.errors import UsageError
-from kernel_model.choices import MAPPINGS, Mapping
+from kernel_model.choices import Mapping
 from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
 from kernel_model.strategies import STRATEGIES
@@ -73,7 +73,7 @@ def select(scenario: Scenario, selection: Selection) -> Scenario:
     """The scenario with what the command line overrides; UsageError for an unknown name."""
     for option, names, known in (
         ("--strategy", selection.strategies, list(STRATEGIES)),
-        ("--mapping", selection.mappings, list(MAPPINGS)),
+        ("--mapping", selection.mappings, list(Mapping)),
     ):
         for name in names:
             if name not in known:

@@ -1,5 +1,6 @@
 """A scenario's rows: plan, boot, workloads, books.  Rows are independent of each other and can run in parallel."""
 
+import gc
 import multiprocessing
 import multiprocessing.context
 import os
@@ -111,14 +112,17 @@ def _leave_interrupts_to_the_parent() -> None:
 
 
 def run_row(job: Job) -> RowOutcome:
-    """Compute one row."""
-    scenario, strategy = job.scenario, STRATEGIES[job.strategy]
-
-    def plan_for(devices: tuple[Device, ...]) -> Plan:
-        return make_plan(scenario, get_board(scenario.board), strategy, job.mapping, devices)
-
+    """Compute one row, and let go of the memory of its machines."""
     try:
-        plan = plan_for(scenario.devices())
+        return _compute(job)
+    finally:
+        gc.collect()  # a machine is part of reference cycles; its RAM would pile up until the collector feels like it
+
+
+def _compute(job: Job) -> RowOutcome:
+    scenario = job.scenario
+    try:
+        plan = _plan(job, scenario.devices())
     except PlanRefused as reason:
         return RowOutcome(_refused_row(job, str(reason)), "")
     firmware = nucleus_of(scenario)
@@ -131,7 +135,7 @@ def run_row(job: Job) -> RowOutcome:
         session.console_drill()
         console, engine = session.console_reached(), session.machine.engine
     for workload in _wanted(scenario, shared=False):
-        results[workload.name] = _alone(job, plan_for(synthetic(workload.device_memory or 0)), workload)
+        results[workload.name] = _alone(job, workload)
     done = {name: result for name, result in results.items() if result is not None}
     row = Row(
         **_identity(job),
@@ -148,6 +152,10 @@ def run_row(job: Job) -> RowOutcome:
         workloads=done,
     )
     return RowOutcome(row, engine)
+
+
+def _plan(job: Job, devices: tuple[Device, ...]) -> Plan:
+    return make_plan(job.scenario, get_board(job.scenario.board), STRATEGIES[job.strategy], job.mapping, devices)
 
 
 def _wanted(scenario: Scenario, *, shared: bool) -> list[Workload]:
@@ -167,12 +175,16 @@ def measure(session: Session, workload: Workload) -> WorkloadResult:
     return workload_result(session.counters() - before, session.device_pages())
 
 
-def _alone(job: Job, plan: Plan, workload: Workload) -> WorkloadResult | None:
+def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
     """Run a workload on a machine of its own, with its own device memory attached before the counting begins.
 
-    None when the kernel halted while the devices were attached.
+    None when the kernel halted while the devices were attached, or when the strategy cannot work with them.
     """
     elf = _load(nucleus_of(job.scenario).path)
+    try:
+        plan = _plan(job, synthetic(workload.device_memory or 0))
+    except PlanRefused:
+        return None
     with Session(job.scenario, plan, elf, job.engine) as session:
         session.boot()
         WORKLOADS["bring-up"].run(session)

@@ -79,10 +79,10 @@ class Frames(Result, frozen=True, kw_only=True):
 
 
 class DevicePages(Result, frozen=True, kw_only=True):
-    """Pages of device memory."""
+    """Pages of device memory.  Those that hold their device's own headers (strategy altmap) are in neither figure."""
 
-    attached: Count
-    refused: Count
+    attached: Annotated[Count, Meta(description="with a header: their driver can use them")]
+    refused: Annotated[Count, Meta(description="without one, or outside the board's device window")]
 
 
 class WorstOperation(Result, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class Operation(Result, frozen=True, kw_only=True):
 
     count: Count
     cycles: Annotated[Count, Meta(description="total")]
-    worst: Annotated[Count, Meta(description="cycles of the longest one")]
+    worst: Annotated[Count, Meta(description="cycles of the longest one since that machine started")]
 
 
 class WorkloadResult(Result, frozen=True, kw_only=True):
@@ -135,8 +135,9 @@ class Row(Result, frozen=True, kw_only=True):
     console: Annotated[
         bool | None,
         Meta(
-            description="after a refusal, guest code attached the console device page by page and wrote the re-tune"
-            " message, with the number to set, through it"
+            description="after a refusal (of a device or, where none was refused, of one page more than there are"
+            " headers for, asked for at the end and not counted) guest code attached the console device page by page"
+            " and wrote the re-tune message, with the number to set, through it"
         ),
     ] = None
     worst_operation: WorstOperation | None = None

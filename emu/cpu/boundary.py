@@ -40,6 +40,7 @@ __all__ = ["boundary_event", "interrupt_due", "note_translation", "start_block",
 
 SMALL_PAGE_BITS = 10
 OP_ILLEGAL = 0x4AFC
+ACCESSES_OF_ONE_INSTRUCTION = 16  # MOVEM with all registers
 
 
 @njit
@@ -75,10 +76,22 @@ def boundary_event(s: State, pc: int) -> int:
 
 
 @njit
+def limit_is_near(s: State, count: int, cycles: int) -> bool:
+    """Public engine: whether inhibited accesses, charged as they happen, could pass the cycle limit inside the block.
+
+    Then it is run one instruction at a time.
+    """
+    if s.native or not s.inhibited_seen:
+        return False
+    dearest = max(s.cost_inhibited_read, s.cost_inhibited_write)
+    return bool(s.cycles + cycles + count * ACCESSES_OF_ONE_INSTRUCTION * dearest > s.cycle_limit)
+
+
+@njit
 def allowed_instructions(s: State, count: int, cycles: int) -> int:
     """How many of the ``count`` instructions of the current block may run before the next boundary event."""
     most = count
-    if system_byte(s) & SR_T:
+    if system_byte(s) & SR_T or limit_is_near(s, count, cycles):
         most = 1
     if s.attention & ATTENTION_IRQ and s.instructions == s.hold_instructions:
         most = 1
@@ -284,6 +297,7 @@ def needs_cut(s: State, count: int, cycles: int) -> bool:
     return (
         s.instructions + count > s.instruction_limit
         or s.cycles + cycles > s.cycle_limit
+        or limit_is_near(s, count, cycles)
         or s.attention != 0
         or s.code_small != 0
         or system_byte(s) & SR_T != 0

@@ -26,7 +26,9 @@ from emu.cpu.state import (
     EVENT_SINGLE,
     EVENT_STEP,
     HALT_SKEW,
+    PAGE_BYTES,
     PAGE_CODE,
+    PAGE_INHIBITED,
     PAGE_WRITE,
     STEP_BEGUN,
     STEP_NONE,
@@ -46,7 +48,15 @@ from emu.jit import cfunc, njit
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, permits, resolve
 from emu.mmu.state import FETCH, READ, RMW, WRITE
 
-__all__ = ["patch", "public_access", "public_fill", "public_interrupt", "public_unmapped", "unpatch"]
+__all__ = [
+    "patch",
+    "public_access",
+    "public_fill",
+    "public_interrupt",
+    "public_unmapped",
+    "retract_accesses",
+    "unpatch",
+]
 
 UC_READ, UC_WRITE, UC_FETCH = 16, 17, 18  # uc_mem_type: READ, WRITE, FETCH
 OP_ILLEGAL = 0x4AFC
@@ -133,10 +143,10 @@ def granted(s: State, page: int) -> int:
 
 @njit
 def must_be_alone(s: State, va: int, kind: int, user: int) -> bool:
-    """Whether the model has to see each access to this page by itself: inhibited memory, 1-KB pages, stores to code."""
+    """Whether the model has to see each access to this page by itself: 1-KB pages, and stores to code."""
     if s.reference:
         return True
-    source, _entry, pa, _perms, cm, bits = resolve(s.mmu, va, kind, 1 - user)
+    source, _entry, pa, _perms, _cm, bits = resolve(s.mmu, va, kind, 1 - user)
     if bits == SMALL_PAGE_BITS:
         return True
     for piece in range(0, PAGE, 1024):  # another quarter of the page may be mapped by a 1-KB entry
@@ -144,9 +154,7 @@ def must_be_alone(s: State, va: int, kind: int, user: int) -> bool:
         if _s != MISS and piece_bits == SMALL_PAGE_BITS:
             return True
     _where, host, pages = place(s, source, pa)
-    if host == 0:
-        return False
-    return cm & CM_INHIBITED != 0 or (kind == WRITE and load8(pages) & PAGE_CODE != 0)
+    return host != 0 and kind == WRITE and load8(pages) & PAGE_CODE != 0
 
 
 @njit
@@ -181,11 +189,64 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
         s.armed_count = 1
     if i >= 0:
         s.grant_where[i] = where
-        s.grant_inhibited[i] = extent == SINGLE + CM_INHIBITED
         if (where ^ va) & 0xC00:
             halt(s, HALT_SKEW, va, where)
         perms = PERM_W if kind == WRITE else PERM_R
+    note_inhibited(s, where, extent == SINGLE + CM_INHIBITED)
     return answer(result, where, perms)
+
+
+@njit
+def page_record(s: State, where: int) -> int:
+    """Address of the record of the page that unicorn has at ``where``, 0 if it is no memory of the guest."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        offset = where - bank.uc
+        if 0 <= offset < bank.end - bank.base:
+            return int(bank.pages + PAGE_BYTES * (offset >> 12))
+    return 0
+
+
+@njit
+def note_inhibited(s: State, where: int, inhibited: bool) -> None:
+    """Remember how the page at ``where`` is mapped: the hook of each access sees its physical address only."""
+    if not inhibited and not s.inhibited_seen:
+        return
+    record = page_record(s, where)
+    if record:
+        flags = load8(record) & ~PAGE_INHIBITED
+        store8(record, flags | PAGE_INHIBITED if inhibited else flags)
+    if inhibited:
+        s.inhibited_seen = 1
+
+
+@njit
+def charge_access(s: State, reads: int, writes: int) -> None:
+    """Charge inhibited accesses, or take them back."""
+    s.inhibited_reads += reads
+    s.inhibited_writes += writes
+    s.cycles += reads * s.cost_inhibited_read + writes * s.cost_inhibited_write
+
+
+@njit
+def note_access(s: State, reads: int, writes: int) -> None:
+    """Charge accesses of the instruction at PC, and remember them in case it is begun again."""
+    pc = get_pc(s)
+    if pc != s.access_pc or s.instructions != s.access_block:
+        s.access_pc, s.access_block = pc, s.instructions
+        s.access_reads = 0
+        s.access_writes = 0
+    s.access_reads += reads
+    s.access_writes += writes
+    charge_access(s, reads, writes)
+
+
+@njit
+def retract_accesses(s: State) -> None:
+    """The instruction at PC is begun again only so that the model sees its accesses: they were charged too early."""
+    if get_pc(s) == s.access_pc and s.instructions == s.access_block:
+        charge_access(s, -s.access_reads, -s.access_writes)
+    s.access_pc = -1
 
 
 @njit
@@ -249,20 +310,17 @@ def public_unmapped(_uc: int, _kind: int, address: int, size: int, _value: int, 
 
 @cfunc(VOID(I64, I32, I64, I32, I64, I64))
 def public_access(_uc: int, kind: int, address: int, size: int, _value: int, state: int) -> None:
-    """UC_HOOK_MEM_READ and WRITE: during a granted step, count accesses to inhibited memory and check 1-KB pages."""
+    """UC_HOOK_MEM_READ and WRITE: count accesses to inhibited memory; check 1-KB pages during a granted step."""
     s = carray(state_pointer(state), 1)[0]
     at = address & 0xFFFFFFFF
     for i in range(s.n_grants):
-        if s.grant_where[i] >> 12 != at >> 12:
-            continue
-        if not s.grant_inhibited[i] and (s.grant_where[i] ^ at) & 0xC00:
+        if s.grant_where[i] >> 12 == at >> 12 and (s.grant_where[i] ^ at) & 0xC00:
             halt(s, HALT_SKEW, s.grants[i], at)  # one instruction, two 1-KB pages of one 4-KB page
-        if s.grant_inhibited[i]:
+    if s.inhibited_seen:
+        record = page_record(s, at)
+        if record and load8(record) & PAGE_INHIBITED:
             parts = 2 if (at & 0xFFF) + size > PAGE else 1
-            if kind == UC_WRITE:
-                s.step_writes += parts
-            else:
-                s.step_reads += parts
+            note_access(s, 0 if kind == UC_WRITE else parts, parts if kind == UC_WRITE else 0)
 
 
 @cfunc(VOID(I64, I32, I64))

@@ -7,7 +7,7 @@ from emu.cpu.exceptions import access_error
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.memory import fetch16, flush_all, halt, place
 from emu.cpu.processor import get_pc, in_supervisor
-from emu.cpu.public import patch, unpatch
+from emu.cpu.public import patch, retract_accesses, unpatch
 from emu.cpu.raw import call_ctl
 from emu.cpu.run_loop import CTL_TB_FLUSH, build_loop, enter_unicorn
 from emu.cpu.state import (
@@ -172,12 +172,11 @@ def raw_step(s: State, count: int) -> None:
 def public_step(s: State, count: int) -> None:
     """As the native step. An access that must be seen by itself turns it into one granted instruction."""
     while True:
-        s.step_reads = 0
-        s.step_writes = 0
         if s.n_grants:
             flush_all(s)
         raw_step(s, count)
         if s.event == EVENT_SINGLE:
+            retract_accesses(s)
             unwind(s, get_pc(s))
             if count > 1 or not grant(s):
                 s.n_grants = 0
@@ -190,9 +189,6 @@ def public_step(s: State, count: int) -> None:
     if s.n_grants:
         s.n_grants = 0
         flush_all(s)
-        s.inhibited_reads += s.step_reads
-        s.inhibited_writes += s.step_writes
-        s.cycles += s.step_reads * s.cost_inhibited_read + s.step_writes * s.cost_inhibited_write
     conclude(s)
     s.patch_pc = -1
 
@@ -202,6 +198,7 @@ def public_enter(s: State) -> None:
     """Run until a hook stops the guest; an access that must be seen by itself is left to a step."""
     enter_unicorn(s)
     if s.event == EVENT_SINGLE:
+        retract_accesses(s)
         unwind(s, get_pc(s))
         s.event = EVENT_CHARGE
     conclude(s)

@@ -44,6 +44,7 @@ BANK_DTYPE = np.dtype(
 # Record of a page: a byte of flags, and at +4 and +6 the first and last + 1 offset of blocks that ran in it.
 PAGE_BYTES = 8
 PAGE_CODE = 1  # translated blocks of this page may exist
+PAGE_INHIBITED = 4  # public engine: mapped cache-inhibited, accesses are charged
 PAGE_WRITE = 2  # some softmmu entry may allow stores to it
 
 REGION_DTYPE = np.dtype([("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")])
@@ -172,10 +173,12 @@ STATE_DTYPE = np.dtype(
         ("grants", "i8", (MAX_GRANTS,)),  # exact VAs that the present step may access
         ("grant_size", "i8", (MAX_GRANTS,)),
         ("grant_where", "i8", (MAX_GRANTS,)),
-        ("grant_inhibited", "i8", (MAX_GRANTS,)),
         ("n_grants", "i8"),
-        ("step_reads", "i8"),
-        ("step_writes", "i8"),
+        ("inhibited_seen", "i8"),  # some page is PAGE_INHIBITED
+        ("access_pc", "i8"),  # inhibited accesses of the instruction that runs: where it is, when its block started,
+        ("access_block", "i8"),
+        ("access_reads", "i8"),  # and how many it made so far
+        ("access_writes", "i8"),
         ("fetch_va", "i8"),  # the last page granted for fetches, and where it was
         ("fetch_pa", "i8"),
         ("fault_size", "i8"),

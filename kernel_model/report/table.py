@@ -176,14 +176,16 @@ def _cell(text: str, is_best: bool) -> Text:
 
 
 def _reasons(rows: Sequence[Row]) -> Table:
-    """Refusals, those of one strategy with one reason on one line."""
+    """Refusals; strategies refused under the same mappings for the same reason share a line."""
     mappings: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         mappings.setdefault((row.strategy, row.refusal or ""), []).append(row.mapping)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("refused", no_wrap=True)
-    table.add_column("mapping")
-    table.add_column("why")
+    strategies: dict[tuple[str, str], list[str]] = {}
     for (strategy, reason), names in mappings.items():
-        table.add_row(strategy, Text(", ".join(names)), Text(reason))
+        strategies.setdefault((", ".join(names), reason), []).append(strategy)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, width in (("refused", 16), ("mapping", 16), ("why", None)):
+        table.add_column(heading, width=width)
+    for (where, reason), names in strategies.items():
+        table.add_row(Text(", ".join(names)), Text(where), Text(reason))
     return table

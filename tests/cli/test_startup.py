@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("capstone", "elftools", "llvmlite", "msgspec", "numba", "numpy", "rich", "unicorn")
+HEAVY = ("capstone", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pydantic", "rich", "unicorn")
 PROBE = """
 import sys
 from kernel_model.cli import main

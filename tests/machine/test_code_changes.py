@@ -12,10 +12,12 @@ from tests.support.guest import (
     CODE,
     FRAMES,
     ITLB,
+    KERNEL_ACR,
     LK,
     MMUCR,
     MMUOR,
     MMUTR,
+    RAM,
     SUPERVISOR_SR,
     Bench,
     Entry,
@@ -31,6 +33,7 @@ from tests.support.guest import (
 
 PAGED = 0x00400000  # VA of the code under test
 ALIAS = 0x00700000  # a second VA of the same frame, for data
+ONE_MEGABYTE = 0x400  # ACR[AMM]: compare A[23:20] too
 FETCH_MISS, EXTENSION_MISS = 5, 6
 ITLB_ENTRY, DTLB_ENTRY = 3, 40
 
@@ -147,11 +150,13 @@ def test_an_evicting_instruction_may_cross_into_the_next_page(guest: Bench) -> N
 
 
 def test_switching_the_mmu_on_takes_effect_at_the_next_fetch(guest: Bench) -> None:
-    """The code runs at a VA that is RAM only while addresses are physical (sheet 7 item 21)."""
-    code = enter_virtual_mode(mmucr=0) + asm.set_control(asm.ACR2, 0)
+    """Without ACR2 for it, the megabyte that runs is mapped only while addresses are physical (sheet 7 item 21)."""
+    far = RAM + 0x200000
+    code = enter_virtual_mode(mmucr=0) + asm.set_control(asm.ACR2, KERNEL_ACR | ONE_MEGABYTE)
     code += asm.moveq(1, D0) + asm.move("l", d(D0), at(MMUCR))
-    frame = guest.exception(code, asm.moveq(9, D0))
-    assert (frame.fs, frame.pc) == (FETCH_MISS, CODE + len(code))
+    guest.put(far, code + asm.moveq(9, D0))
+    frame = guest.exception(asm.jmp(at(far)))
+    assert (frame.fs, frame.pc, guest.registers["d0"]) == (FETCH_MISS, far + len(code), 1)
 
 
 def test_an_asid_switch_takes_private_code_away(guest: Bench) -> None:

@@ -1,11 +1,13 @@
 """Plans against the nucleus that really boots on them, and rows that do not depend on who computes them."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from emu.board import get_board
-from emu.elf import load_elf
+from emu.elf import Elf, load_elf
 from firmware import nucleus
 from kernel_model.choices import Mapping
 from kernel_model.compare import Selection, compare_scenario
@@ -27,11 +29,32 @@ kind = "lcd"
 DEVICES = (Device("card", 1 << 20),)
 
 
-def session(strategy: str, mapping: Mapping, toml: str = "", board: str = "coyotos128") -> Session:
+NOP_THEN_MOVEQ = bytes.fromhex("4e717003")
+MOVEQ_TWICE = bytes.fromhex("70717003")  # the first D0 is overwritten by the second: same effect, other cycles
+
+
+def with_one_byte_changed(elf: Elf) -> Elf:
+    """The nucleus with one NOP of its 8-KB range handler turned into a MOVEQ."""
+    start = elf.address("miss_range_8k")
+    (text,) = (segment for segment in elf.segments if segment.vaddr <= start < segment.vaddr + len(segment.data))
+    at = text.data.index(NOP_THEN_MOVEQ, start - text.vaddr)
+    data = text.data[:at] + MOVEQ_TWICE + text.data[at + 4 :]
+    assert sum(old != new for old, new in zip(text.data, data, strict=True)) == 1
+    segments = tuple(dataclasses.replace(text, data=data) if item is text else item for item in elf.segments)
+    return dataclasses.replace(elf, segments=segments)
+
+
+def session(
+    strategy: str,
+    mapping: Mapping,
+    toml: str = "",
+    board: str = "coyotos128",
+    patch: Callable[[Elf], Elf] = lambda elf: elf,
+) -> Session:
     scenario: Scenario = parse_scenario(toml.encode(), "test.toml")
     made = get_board(board)
     plan = make_plan(scenario, made, STRATEGIES[strategy], mapping, DEVICES)
-    return Session(scenario, plan, load_elf(nucleus(made.ram[0][0]).path), "auto")
+    return Session(scenario, plan, patch(load_elf(nucleus(made.ram[0][0]).path)), "auto")
 
 
 @pytest.mark.parametrize("mapping", list(Mapping))
@@ -49,7 +72,22 @@ def test_the_nucleus_boots_exactly_as_planned(mapping: Mapping, direction: str) 
         assert running.machine.host_writes == 0
 
 
-def test_sdram_at_zero(tmp_path: Path) -> None:
+def test_one_byte_of_a_miss_handler_changes_its_measured_cost() -> None:
+    """The figures come from code that ran: same misses, same instructions, other refill cycles."""
+    counted = []
+    for patch in (lambda elf: elf, with_one_byte_changed):
+        with session("grow", Mapping.PAGED_8K, patch=patch) as running:
+            running.boot()
+            counted.append(running.counters())
+    original, changed = counted
+    assert original.misses.dtlb == changed.misses.dtlb > 1000
+    assert original.instructions == changed.instructions
+    difference = original.refill_cycles - changed.refill_cycles
+    assert difference != 0
+    assert difference % original.misses.dtlb_kernel == 0  # so many cycles in each of the kernel's refills
+
+
+def test_sdram_at_zero() -> None:
     with session("reserve", Mapping.LOCKED_1M, board="coyotos128-low") as running:
         running.boot()
         assert running.model.direct_mapped_bytes() == running.model.heap_bytes() > 0
@@ -88,3 +126,36 @@ def test_another_seed_is_another_run(scenario_file: Path) -> None:
     )
     assert first.cycles != second.cycles
     assert (first.seed, second.seed) == (1, 2)
+
+
+@pytest.mark.parametrize("handler", ["range", "two-level", "linear"])
+@pytest.mark.parametrize(("strategy", "mapping"), [("grow", "paged-8k"), ("hybrid", "acr"), ("altmap", "paged-4k")])
+def test_every_miss_handler_serves_every_kind_of_growth(
+    scenario_file: Path, handler: str, strategy: str, mapping: str
+) -> None:
+    scenario_file.write_text(SMALL + f'[kernel]\nhandler = "{handler}"')
+    (row,) = compare_scenario(scenario_file, Selection((strategy,), (mapping,))).report.rows
+    assert row.handler == handler
+    assert row.refusal is None
+    assert row.misses is not None
+    assert row.misses.by_region["heap.growth"].dtlb > 0
+
+
+def test_keeping_the_tlb_over_switches_makes_ipc_cheaper(scenario_file: Path) -> None:
+    cycles = {}
+    for flush in ("switch", "asid"):
+        scenario_file.write_text(SMALL + f'[kernel]\nflush = "{flush}"')
+        (row,) = compare_scenario(scenario_file, Selection(("reserve",), ("paged-8k",))).report.rows
+        assert row.workloads is not None
+        cycles[flush] = row.workloads["ping-pong"].operations["ipc"].cycles
+    assert cycles["asid"] < cycles["switch"]
+
+
+def test_structures_as_compiled_take_less_heap(scenario_file: Path) -> None:
+    reserved = {}
+    for alignment in ("compiled", "aligned"):
+        scenario_file.write_text(SMALL + f'[kernel]\nalignment = "{alignment}"')
+        (row,) = compare_scenario(scenario_file, Selection(("reserve",), ("acr",))).report.rows
+        assert row.heap is not None
+        reserved[alignment] = row.heap.reserved
+    assert reserved["compiled"] < reserved["aligned"]
