@@ -91,6 +91,7 @@ def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int,
         yield index, outcome
     if not waiting:
         return
+    gc.freeze()  # the workers' collections need not look at what is imported
     with ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent) as pool:
         futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in waiting.items()}
         try:
@@ -98,6 +99,7 @@ def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int,
                 yield futures[future], future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            gc.unfreeze()
 
 
 def _context() -> multiprocessing.context.BaseContext:

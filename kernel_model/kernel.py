@@ -208,6 +208,9 @@ class KernelModel:
             self._undo_growth(pa, pages)
             return abi.Refusal.OK, ()
         size = pages * self.plan.page_size
+        owner = self.memory.region_at(pa)
+        if owner is None or owner.use is not Use.HEADERS or pa + size > owner.end:
+            return abi.Refusal.POLICY, ()  # only headers of device pages can be spared
         self.memory.claim(pa, size, Use.PAGES)
         self.bank.extend(pages)
         self.chunks = [piece for chunk in self.chunks for piece in _without(chunk, pa, size)]

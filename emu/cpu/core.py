@@ -238,10 +238,12 @@ class Core:
         return ordered
 
     def close(self) -> None:
-        """Free unicorn's instance; the record stays readable."""
+        """Free unicorn's instance and the memory; the counters stay readable."""
         if self.uc:
             library.close(self.uc)
             self.uc = 0
+            self.banks.clear()
+            self._shadows.clear()
 
     # --- looks from outside, without effect on the guest
 

@@ -109,7 +109,6 @@ def grant(s: State) -> bool:
     s.grants[s.n_grants] = s.fault_va
     s.grant_size[s.n_grants] = s.fault_size
     s.grant_where[s.n_grants] = -1
-    s.grant_inhibited[s.n_grants] = 0
     s.n_grants += 1
     return True
 

@@ -1,4 +1,4 @@
-"""Access errors: fault status, MMU registers, and that a faulting instruction leaves all as it was (sheet 1.13, 3.3-3.5)."""
+"""Access errors: fault status, MMU registers, and that a faulting instruction changes nothing (sheet 1.13, 3.3-3.5)."""
 
 from dataclasses import dataclass
 

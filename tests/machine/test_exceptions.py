@@ -1,4 +1,4 @@
-"""Exceptions other than access errors: vector, stacked PC, frame and SR, after 548xRM 3-37 to 3-41 (sheet section 3)."""
+"""Exceptions other than access errors: vector, stacked PC, frame and SR (548xRM 3-37 to 3-41, sheet section 3)."""
 
 import pytest
 

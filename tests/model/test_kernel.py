@@ -135,6 +135,14 @@ def test_release_raises_the_promise() -> None:
     assert conserved(model)
 
 
+def test_only_headers_can_be_released() -> None:
+    model = booted("release")
+    promised, first = model.bank.promised, model.chunks[0]
+    assert call(model, abi.Hypercall.RELEASE, first.pa, 1)[0] == abi.Refusal.POLICY
+    assert model.bank.promised == promised
+    assert conserved(model)
+
+
 def test_the_retune_number_is_given_once() -> None:
     model = booted("reserve")
     model.retune = 100

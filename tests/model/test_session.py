@@ -128,6 +128,20 @@ def test_another_seed_is_another_run(scenario_file: Path) -> None:
     assert (first.seed, second.seed) == (1, 2)
 
 
+@pytest.mark.parametrize("allocation", ["bottom-up", "top-down"])
+@pytest.mark.parametrize("mapping", ["acr", "locked-1m", "paged-8k"])
+def test_everything_can_be_released_when_no_device_came(scenario_file: Path, mapping: str, allocation: str) -> None:
+    scenario_file.write_text(f'[kernel]\nallocation = "{allocation}"\n[workload]\nrun = ["ping-pong"]')
+    released, none = (
+        compare_scenario(scenario_file, Selection((strategy,), (mapping,))).report.rows[0]
+        for strategy in ("release", "head")
+    )
+    assert released.frames is not None
+    assert none.frames is not None
+    # Some frames stay: their headers describe the frames that were given back.
+    assert none.frames.promised - 6 <= released.frames.promised <= none.frames.promised
+
+
 @pytest.mark.parametrize("handler", ["range", "two-level", "linear"])
 @pytest.mark.parametrize(("strategy", "mapping"), [("grow", "paged-8k"), ("hybrid", "acr"), ("altmap", "paged-4k")])
 def test_every_miss_handler_serves_every_kind_of_growth(
