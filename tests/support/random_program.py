@@ -43,6 +43,7 @@ from tests.support.guest import (
     CAS,
     CM_INHIBITED,
     CNL,
+    CODE,
     DTLB_BASE,
     ITLB,
     LK,
@@ -103,14 +104,14 @@ class Layout:
         return [page for run in self.runs for page in run]
 
 
-def _sizes(rng: random.Random, count: int, megabytes: int) -> list[list[int]]:
+def _sizes(rng: random.Random, count: int, megabytes: int, smallest: int) -> list[list[int]]:
     """Page sizes of each run: small pages up to a megabyte boundary, a 1-MB page, small pages behind it."""
     runs: list[list[int]] = []
     while count > 0:
         run: list[int] = []
         for part in range(2):
             for _ in range(rng.randint(1, 4)):
-                run += rng.choice(GROUPS)
+                run += rng.choice([group for group in GROUPS if min(group) >= smallest])
             if part == 0:
                 if megabytes == 0:
                     break
@@ -170,16 +171,24 @@ def _lay_out(rng: random.Random, base: int, runs: list[list[int]], make: Callabl
 
 
 class Program:
-    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM]."""
+    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM];
+    ``smallest``: log2 of the smallest page size."""
 
     def __init__(
-        self, seed: int, code_pages: int, data_pages: int, loops: int, asm_mode: int = 0, scattered: bool = True
+        self,
+        seed: int,
+        code_pages: int,
+        data_pages: int,
+        loops: int,
+        asm_mode: int = 0,
+        scattered: bool = True,
+        smallest: int = 10,
     ) -> None:
         self.rng = rng = random.Random(seed)
         self.asm_mode = asm_mode
         self.frames = Frames(rng, scattered)
-        self.code = _lay_out(rng, CODE_VA, _sizes(rng, code_pages, 1 + code_pages // 32), self._code_page)
-        self.data = _lay_out(rng, DATA_VA, _sizes(rng, data_pages, 1 + data_pages // 16), self._data_page)
+        self.code = _lay_out(rng, CODE_VA, _sizes(rng, code_pages, 1 + code_pages // 32, smallest), self._code_page)
+        self.data = _lay_out(rng, DATA_VA, _sizes(rng, data_pages, 1 + data_pages // 16, smallest), self._data_page)
         self.pieces: list[tuple[int, bytes]] = []
         self.slots: list[int] = []  # VAs of immediates of MOVEQ that may be patched
         self._labels = 0
@@ -462,7 +471,7 @@ class Program:
         boot = enter_virtual_mode(asid=ASIDS[0], mmucr=1 | self.asm_mode << 1)
         boot += asm.moveq(loops, D7) + asm.lea(at(user_stack), A0) + asm.move_to_usp(A0) + asm.lea(at(user_stack), 5)
         boot += go_to(fragments[0].origin, 0, STACK)
-        self.pieces += [(RAM, kernel.vector_table()), (kernel.CODE, kernel.KERNEL), (kernel.BOOT, boot)]
+        self.pieces += [(RAM, kernel.vector_table()), (CODE, kernel.KERNEL), (kernel.BOOT, boot)]
 
     # --- running
 
