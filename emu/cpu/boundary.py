@@ -95,7 +95,7 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
         most = 1
     if s.attention & ATTENTION_IRQ and s.instructions == s.hold_instructions:
         most = 1
-    if s.instructions + count <= s.instruction_limit and s.cycles + cycles <= s.cycle_limit:
+    if s.instructions + count <= s.instruction_limit and s.cycles + cycles < s.cycle_limit:
         if not s.attention & ATTENTION_STOPS and not s.code_small:
             return most
     done = 0
@@ -296,7 +296,7 @@ def needs_cut(s: State, count: int, cycles: int) -> bool:
     """The fast question of every block: can anything be due inside it?"""
     return (
         s.instructions + count > s.instruction_limit
-        or s.cycles + cycles > s.cycle_limit
+        or s.cycles + cycles >= s.cycle_limit  # the last instruction may cost nothing (TRAP) and be behind the limit
         or limit_is_near(s, count, cycles)
         or s.attention != 0
         or s.code_small != 0

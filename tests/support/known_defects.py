@@ -75,8 +75,13 @@ DEFECTS = (
         "the public engine counts too many instructions around device accesses",
     ),
     Defect(_CONFORMANCE, ("public",), "the public engine miscounts; see the machine tests", run=False),
+    Defect(
+        _CONFORMANCE,
+        ("13-16c24d", "112-32c128d", "119-128c24d", "126-16c64d", "133-64c8d"),
+        "native charges accesses to inhibited memory again when it begins their instruction again",
+        run=False,
+    ),
     Defect(_CONFORMANCE, ("from1kb",), "native miscounts some accesses to 1-KB pages", run=False),
-    Defect(_CONFORMANCE, ("13-16c24d",), "native runs a TRAP behind an RTE that used the cycle budget up", run=False),
 )
 
 
