@@ -29,7 +29,16 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
-from emu.cpu.translate import FILL_BOUNCE, FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
+from emu.cpu.translate import (
+    FILL_BOUNCE,
+    FILL_CODE_WRITE,
+    FILL_FAULT,
+    FILL_OK,
+    FILL_READ_ONLY,
+    fill_data,
+    fill_fetch,
+    retract_charges,
+)
 from emu.cpu.traps import emulate, illegal_vector
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
@@ -129,6 +138,7 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
         s.fault_va = va
         outcome = FILL_FAULT
     else:
+        s.host_pc = host_pc
         outcome = fill_data(s, va, size, kind, user)
         if outcome == FILL_READ_ONLY:
             call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
@@ -145,6 +155,9 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
         return False
     if host_pc:
         call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+        if outcome != FILL_FAULT:
+            retract_charges(s, get_pc(s))
+            call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
         unwind(s, get_pc(s))
     if s.halted != HALT_NONE:
         leave(s, EVENT_STEP)

@@ -20,6 +20,7 @@ from emu.cpu.state import (
     MAX_OPERATIONS,
     State,
 )
+from emu.cpu.translate import retract_charges
 from emu.jit import njit
 from emu.mmu import window
 from emu.mmu.state import WARN_OVERLAP
@@ -47,6 +48,8 @@ def stop_here(s: State, event: int) -> None:
     """
     s.event = event
     if s.native:
+        call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
+        retract_charges(s, get_pc(s))
         call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
         unwind(s, get_pc(s))
         call_pointer(s.fn[F_STOP], (s.uc,))

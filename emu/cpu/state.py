@@ -25,6 +25,7 @@ VECTORS = 256
 MAILBOX_ARGS = 16
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
+MAX_CHARGES = 64
 MAX_GRANTS = 4  # sheet 1.12: a move from memory to memory with both operands across pages
 MISS_PCS = 4096  # slots of the table of misses by PC
 
@@ -198,7 +199,13 @@ STATE_DTYPE = np.dtype(
         ("cross_start", "i8"),
         ("cross_end", "i8"),
         ("cross_kind", "i8"),
-        ("cross_block", "i8"),
+        ("cross_host_pc", "i8"),
+        # inhibited accesses charged since the present block began, by host PC: an instruction that is begun again only
+        # because of how this engine works takes its charges back
+        ("host_pc", "i8"),
+        ("charged_block", "i8"),
+        ("charged", "i8", (MAX_CHARGES, 3)),
+        ("n_charged", "i8"),
         # --- operands on two 1-KB pages that are no neighbours in physical memory
         ("bounce", "i8"),
         ("n_bounces", "i8"),

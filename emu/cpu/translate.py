@@ -7,12 +7,15 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 """
 
 from emu.cpu.memory import UC_BOUNCE, clear_slot, disarm, flush_all, holds_code, place, slot_of
-from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
+from emu.cpu.processor import ENV_PC
+from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
+    F_RESTORE,
     F_SET_PAGE,
     IMAGES,
     MAX_ARMED,
     MAX_BOUNCES,
+    MAX_CHARGES,
     PAGE_CODE,
     PAGE_WRITE,
     State,
@@ -38,6 +41,7 @@ __all__ = [
     "fill_data",
     "fill_fetch",
     "grant_data",
+    "retract_charges",
     "write_back",
 ]
 
@@ -215,7 +219,7 @@ def count_inhibited(s: State, va: int, size: int, kind: int) -> int:
     unicorn looks at a page-crossing operand more than once: whole, then part by part (stores byte by byte). The first
     look counts one access per page, the following ones of the same operand nothing.
     """
-    if s.cross_kind == kind and s.cross_start <= va < s.cross_end and s.cross_block == s.instructions:
+    if s.cross_kind == kind and s.cross_start <= va < s.cross_end and s.cross_host_pc == s.host_pc:
         return 0
     s.cross_kind = -1
     if (va & 0xFFF) + size <= PAGE:
@@ -223,7 +227,7 @@ def count_inhibited(s: State, va: int, size: int, kind: int) -> int:
     s.cross_kind = kind
     s.cross_start = va & -size
     s.cross_end = s.cross_start + 2 * size
-    s.cross_block = s.instructions
+    s.cross_host_pc = s.host_pc
     return 2
 
 
@@ -237,12 +241,37 @@ def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
     cost = accesses * (s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
     if not s.single and s.cycles + cost > s.cycle_limit:
         return False
-    s.cycles += cost
+    charge_accesses(s, accesses, kind)
+    if s.charged_block != s.instructions:
+        s.charged_block = s.instructions
+        s.n_charged = 0
+    if s.n_charged < MAX_CHARGES:
+        i = s.n_charged
+        s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
+        s.n_charged = i + 1
+    return True
+
+
+@njit
+def charge_accesses(s: State, accesses: int, kind: int) -> None:
+    """Charge accesses to inhibited memory; a negative number takes them back."""
     if kind == WRITE:
         s.inhibited_writes += accesses
+        s.cycles += accesses * s.cost_inhibited_write
     else:
         s.inhibited_reads += accesses
-    return True
+        s.cycles += accesses * s.cost_inhibited_read
+
+
+@njit
+def retract_charges(s: State, pc: int) -> None:
+    """The instruction at ``pc``, in the block that runs, is begun again: take back what it was charged already."""
+    if s.charged_block == s.instructions:
+        for i in range(s.n_charged):
+            call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
+            if load32(s.env + ENV_PC) == pc:
+                charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+    s.n_charged = 0
 
 
 @njit
