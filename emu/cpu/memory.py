@@ -33,6 +33,8 @@ __all__ = [
     "place",
     "read32",
     "slot_of",
+    "swallowed_word",
+    "uc_address",
     "write32",
 ]
 
@@ -45,6 +47,7 @@ UC_WINDOW = 0xF3000000
 UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages
 UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
+LONGEST = 6  # bytes of the longest instruction
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 
 
@@ -93,6 +96,27 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
     bank = s.banks[i]
     offset = pa - bank.base
     return bank.uc + offset, bank.host + offset, bank.pages + PAGE_BYTES * (offset >> 12)
+
+
+@njit
+def uc_address(s: State, host: int) -> int:
+    """Where unicorn has the byte at ``host``."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        if bank.host <= host < bank.host + bank.end - bank.base:
+            return int(bank.uc + host - bank.host)
+    return UC_UNMAPPED
+
+
+@njit
+def swallowed_word(s: State, va: int) -> int:
+    """Host address of the word at ``va`` if it belongs to the instruction that has just taken its own page away and is
+    being finished; else 0."""
+    if not s.swallow or not 0 <= va - s.swallow_va <= LONGEST - 2:
+        return 0
+    if (va ^ s.second_va) & 0xFFFFFC00 == 0 and 0 <= s.second_va - s.swallow_va <= LONGEST - 2:
+        return int(s.second_host + va - s.second_va)
+    return int(s.swallow_host + va - s.swallow_va)
 
 
 @njit
@@ -208,6 +232,9 @@ def write32(s: State, va: int, value: int) -> int:
 @njit
 def fetch16(s: State, va: int, supervisor: int) -> int:
     """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
+    host = swallowed_word(s, va)
+    if host:
+        return load16be(host)
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
     if source < 0 or not permits(perms, FETCH):
         return -1

@@ -13,7 +13,7 @@ from numba import carray, types
 
 from emu.cpu.boundary import boundary_event
 from emu.cpu.hooks import modifies, stop
-from emu.cpu.memory import UC_SCRATCH, UC_UNMAPPED, disarm, flush_all, halt, place
+from emu.cpu.memory import UC_SCRATCH, UC_UNMAPPED, disarm, flush_all, halt, place, uc_address
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import load8, load16be, load64, state_pointer, store8, store16be, store32, store64
 from emu.cpu.state import (
@@ -35,12 +35,10 @@ from emu.cpu.state import (
     State,
 )
 from emu.cpu.translate import (
-    CM_INHIBITED,
     FILL_BOUNCE,
     FILL_CODE_WRITE,
     FILL_FAULT,
     FILL_READ_ONLY,
-    SINGLE,
     SMALL_PAGE_BITS,
     grant_data,
 )
@@ -165,14 +163,14 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
         return probe(s, result, EVENT_SINGLE, page, kind)
     va = page if i < 0 else s.grants[i]
     size = 1 if i < 0 else s.grant_size[i]
-    outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+    outcome, where, perms, _extent, entry, inhibited = grant_data(s, va, size, kind, user)
     if outcome == FILL_READ_ONLY:
         if modifies(s, get_pc(s)):
             return probe(s, result, EVENT_FAULT, page, RMW)
         if i < 0:
             return probe(s, result, EVENT_SINGLE, page, kind)
         s.read_only_checked = 1
-        outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+        outcome, where, perms, _extent, entry, inhibited = grant_data(s, va, size, kind, user)
         s.read_only_checked = 0
     if outcome == FILL_FAULT:
         # The start of a second part (straddle) is exact already; else the probe finds the low bits.
@@ -192,7 +190,7 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
         if (where ^ va) & 0xC00:
             halt(s, HALT_SKEW, va, where)
         perms = PERM_W if kind == WRITE else PERM_R
-    note_inhibited(s, where, extent == SINGLE + CM_INHIBITED)
+    note_inhibited(s, where, inhibited != 0)
     return answer(result, where, perms)
 
 
@@ -257,7 +255,7 @@ def fill_fetch(s: State, page: int, user: int, result: int) -> bool:
     source, _entry, pa, perms, _cm, bits = resolve(s.mmu, va, FETCH, 1 - user)
     if source == MISS or not permits(perms, FETCH):
         if s.swallow and va == s.swallow_va:
-            return answer(result, s.swallow_where, PERM_X)
+            return answer(result, uc_address(s, s.swallow_host), PERM_X)
         due = EVENT_NONE
         if s.step == STEP_NONE:
             due = boundary_event(s, pc)

@@ -33,9 +33,6 @@ _CONFORMANCE = (
 )
 DEFECTS = (
     Defect(
-        ("test_isa_b_moves",), ("-128-0", "-32768-0"), "MVZ sets N from the source's top bit instead of clearing it"
-    ),
-    Defect(
         ("test_an_evicting_instruction_may_cross_into_the_next_page",),
         ("",),
         "a store that evicts its own page and lies on two pages is repeated",
@@ -75,13 +72,6 @@ DEFECTS = (
         "the public engine counts too many instructions around device accesses",
     ),
     Defect(_CONFORMANCE, ("public",), "the public engine miscounts; see the machine tests", run=False),
-    Defect(
-        _CONFORMANCE,
-        ("22-48c8d", "112-32c128d", "133-64c8d"),
-        "native charges a few reads of inhibited memory more than the reference does",
-        run=False,
-    ),
-    Defect(_CONFORMANCE, ("from1kb",), "native miscounts some accesses to 1-KB pages", run=False),
 )
 
 
