@@ -33,16 +33,6 @@ _CONFORMANCE = (
 )
 DEFECTS = (
     Defect(
-        ("test_an_evicting_instruction_may_cross_into_the_next_page",),
-        ("",),
-        "a store that evicts its own page and lies on two pages is repeated",
-    ),
-    Defect(
-        ("test_an_operand_may_lie_on_two_pages_far_apart",),
-        ("-12-10", "public"),
-        "wrong second part when a 1-KB page behind a larger one has another quarter of its frame",
-    ),
-    Defect(
         ("test_an_access_inside_a_1kb_page_needs_no_other", "test_an_instruction_may_lie_on_two_pages_far_apart"),
         ("public",),
         "the public engine refuses 1-KB pages whose frames have another quarter than their VA",
