@@ -21,6 +21,7 @@ from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, P
 from emu.jit import njit
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
 from emu.mmu.plru import touch
+from emu.mmu.registers import MMUDR_LK
 from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "read32",
     "slot_of",
     "swallowed_word",
+    "touch_data",
     "uc_address",
     "write32",
 ]
@@ -147,6 +149,20 @@ def disarm(s: State) -> None:
 
 
 @njit
+def touch_data(s: State, entry: int) -> bool:
+    """Record a hit of a DTLB entry; False if it is a locked one, whose hits change nothing.
+
+    Pages of another entry leave the softmmu, because their next hit counts again.
+    """
+    if s.mmu.data[DTLB, entry] & MMUDR_LK:
+        return False
+    if entry != s.armed_entry:
+        disarm(s)
+    touch(s.mmu, DTLB, entry)
+    return True
+
+
+@njit
 def flush_all(s: State) -> None:
     """Empty the softmmu and forget everything derived from translations."""
     disarm(s)
@@ -202,9 +218,7 @@ def reach(s: State, va: int, kind: int) -> int:
     if host == 0:
         return -1
     if source == TLB:
-        if entry != s.armed_entry:
-            disarm(s)
-        touch(s.mmu, DTLB, entry)
+        touch_data(s, entry)
     if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
     return host

@@ -9,12 +9,12 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 from emu.cpu.memory import (
     UC_BOUNCE,
     clear_slot,
-    disarm,
     flush_all,
     holds_code,
     place,
     slot_of,
     swallowed_word,
+    touch_data,
     uc_address,
 )
 from emu.cpu.processor import ENV_PC
@@ -32,9 +32,7 @@ from emu.cpu.state import (
 )
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
-from emu.mmu.plru import touch
-from emu.mmu.registers import MMUDR_LK
-from emu.mmu.state import DTLB, FETCH, READ, WRITE
+from emu.mmu.state import FETCH, READ, WRITE
 
 __all__ = [
     "CM_INHIBITED",
@@ -118,9 +116,7 @@ def swap_in(s: State, va: int, kind: int, user: int) -> bool:
     if load32(image + 4 * kind) != page:  # addr_read, addr_write
         return False
     entry = load64(image + 32)
-    touch(s.mmu, DTLB, entry)
-    if entry != s.armed_entry:
-        disarm(s)
+    touch_data(s, entry)
     slot = slot_of(s, va, user)
     for k in range(4):
         store64(slot + 8 * k, load64(image + 8 * k))
@@ -176,8 +172,7 @@ def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> tup
         s.fault_va = second
         return FILL_FAULT, 0
     if source == TLB:
-        touch(s.mmu, DTLB, entry)
-        s.armed_entry = -1
+        touch_data(s, entry)
     return FILL_OK if pa2 - pa == second - va else FILL_BOUNCE, (cm & CM_INHIBITED) // CM_INHIBITED
 
 
@@ -335,9 +330,8 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     unlocked = -1
     inhibited = 1 if host and cm & CM_INHIBITED else 0
     if source == TLB:
-        if not s.mmu.data[DTLB, entry] & MMUDR_LK:
+        if touch_data(s, entry):
             unlocked = entry
-            touch(s.mmu, DTLB, entry)
         if bits == SMALL_PAGE_BITS:
             extent = SINGLE
             outcome, second = straddle(s, va, size, kind, user, pa)
@@ -361,8 +355,6 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
         return outcome
     if inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
         return FILL_CHARGE
-    if entry >= 0 and entry != s.armed_entry:
-        disarm(s)
     if extent != WHOLE:
         install(s, va, where, perms, user, SINGLE)
         return FILL_OK
