@@ -91,8 +91,7 @@ STATE_DTYPE = np.dtype(
         ("env", "i8"),
         ("fast", "i8"),  # CPUTLBDescFast[2]: the softmmu tables of supervisor (0) and user (1)
         ("address", "i8"),  # of this record
-        ("slow_fill", "i8"),  # callbacks of emu.cpu.hooks that others call by address
-        ("slow_block", "i8"),
+        ("slow", "i8"),  # emu.cpu.hooks.slow, which the other callbacks call by its address
         ("fn", "i8", (len(FUNCTIONS),)),
         ("scratch", "i8", (4,)),  # value cell for uc_reg_read/uc_reg_write
         ("scratch_address", "i8"),
