@@ -322,9 +322,6 @@ class Machine:
                 return UndefinedRegister(text, state)
             case st.HALT_UNSUPPORTED:
                 return UnsupportedFeature(f"instruction {value:#06x} is not modelled {where}", state)
-            case st.HALT_SKEW:
-                text = f"1-KB pages at {address:#010x} that the public engine cannot tell apart (PA {value:#x}) {where}"
-                return UnsupportedFeature(text, state)
         return EngineError(f"unicorn error {value} {where}; state:\n{state}")
 
     def _fault_address(self, fs: int) -> str:

@@ -178,19 +178,22 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     return False
 
 
-@cfunc(VOID(I64, I64, I32, I64))
-def on_block(_uc: int, address: int, size: int, state: int) -> None:
-    """UC_HOOK_BLOCK."""
-    s = carray(state_pointer(state), 1)[0]
-    if s.native and start_known_block(s, address & 0xFFFFFFFF, size):
-        return
-    if s.scratch_run:
-        return
-    event = start_block(s, address & 0xFFFFFFFF, size)
+@njit
+def begin_block(s: State, pc: int, size: int) -> None:
+    """Let the block run, or stop unicorn before it."""
+    event = start_block(s, pc, size)
     if event != EVENT_NONE:
-        note_translation(s, address & 0xFFFFFFFF, size)
+        note_translation(s, pc, size)
         s.event = event
         stop(s)
+
+
+@cfunc(VOID(I64, I64, I32, I64))
+def on_block(_uc: int, address: int, size: int, state: int) -> None:
+    """UC_HOOK_BLOCK of the native engine."""
+    s = carray(state_pointer(state), 1)[0]
+    if not start_known_block(s, address & 0xFFFFFFFF, size):
+        begin_block(s, address & 0xFFFFFFFF, size)
 
 
 @njit
@@ -206,7 +209,7 @@ def serve(s: State, number: int) -> bool:
         return False
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
-        if is_trapped(op) or (not s.native and is_trapped_publicly(op, opcode_flags(s, op))):
+        if is_trapped(op) or (not s.native and is_trapped_publicly(op)):
             return emulate(s, pc, op)
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)

@@ -17,6 +17,7 @@ from emu.cpu.raw import (
     store32be,
     store64,
 )
+from emu.cpu.shadow import follow
 from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
@@ -42,7 +43,8 @@ UC_SCRATCH = 0xF0000000  # public engine: a few instructions of ours
 UC_SRAM = 0xF1000000
 UC_MBAR = 0xF2000000
 UC_WINDOW = 0xF3000000
-UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages
+UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages, or of an instruction that runs alone
+UC_ALONE = 0xF6000000  # public engine: instructions that run alone
 UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
@@ -202,6 +204,8 @@ def write32(s: State, va: int, value: int) -> int:
     if host < 0:
         return 0
     store32be(host, value)
+    if not s.native:
+        follow(s, host, 4)
     return 1
 
 

@@ -272,7 +272,7 @@ def test_an_operand_may_lie_on_two_pages_far_apart(guest: Bench, first: int, sec
         Entry(40, tag(PAGE), image(PAGE_PA, first, R | W)),
         Entry(41, tag(end), image(PAGE_PA + 0x9C00 & -(1 << second), second, R | W)),
     )
-    low, high = PAGE_PA + (1 << first), PAGE_PA + 0x9C00 & -(1 << second)
+    low, high = PAGE_PA + (1 << first), (PAGE_PA + 0x9C00 & -(1 << second)) + (end & (1 << second) - 1)
     guest.put(low - 4, bytes.fromhex("01020304"))
     guest.put(high, bytes.fromhex("11121314"))
     load = asm.lea(at(end - before), A0) + asm.move("l", ind(A0), d(D1))

@@ -41,41 +41,6 @@ DEFECTS = (
         "a store that evicts its own page and lies on two pages is repeated",
     ),
     Defect(
-        ("test_an_operand_may_lie_on_two_pages_far_apart",),
-        ("-12-10", "public"),
-        "wrong second part when a 1-KB page behind a larger one has another quarter of its frame",
-    ),
-    Defect(
-        ("test_an_access_inside_a_1kb_page_needs_no_other", "test_an_instruction_may_lie_on_two_pages_far_apart"),
-        ("public",),
-        "the public engine refuses 1-KB pages whose frames have another quarter than their VA",
-    ),
-    Defect(
-        ("test_the_second_part_of_an_operand_misses_on_its_own",),
-        ("public-True",),
-        "the public engine reports MMUAR 1 to 3 bytes behind the start of the missing page",
-    ),
-    Defect(
-        (
-            "test_nothing_runs_behind_the_store_that_evicts_its_own_page",
-            "test_a_locked_page_survives_clear_non_locked_but_not_clear_all",
-            "test_switching_the_mmu_on_takes_effect_at_the_next_fetch",
-        ),
-        ("public",),
-        "the public engine runs on behind a store that takes its page away",
-    ),
-    Defect(
-        (
-            "test_a_hypercall_is_answered_in_the_middle_of_a_block",
-            "test_many_hypercalls_in_a_loop",
-            "test_psc0_is_the_console",
-            "test_a_long_transmission_is_complete_and_in_order",
-        ),
-        ("public",),
-        "the public engine counts too many instructions around device accesses",
-    ),
-    Defect(_CONFORMANCE, ("public",), "the public engine miscounts; see the machine tests", run=False),
-    Defect(
         _CONFORMANCE,
         ("22-48c8d", "112-32c128d", "133-64c8d"),
         "native charges a few reads of inhibited memory more than the reference does",
