@@ -11,7 +11,7 @@ from emu.cpu.blocks import instruction_length, opcode_flags, opcodes, unwind
 from emu.cpu.exceptions import access_error
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
-from emu.cpu.memory import UC_ALONE, UC_BOUNCE, flush_all, holds_code, place
+from emu.cpu.memory import UC_ALONE, UC_BOUNCE, flush_all, holds_code, place, touch_data
 from emu.cpu.operand import word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
@@ -36,12 +36,12 @@ from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.registers import VECTOR_ILLEGAL
-from emu.mmu.state import DTLB, FETCH, ITLB, READ, RMW, WRITE
+from emu.mmu.state import FETCH, ITLB, READ, RMW, WRITE
 from emu.timing.cost import instruction_cycles
 
 __all__ = ["run_alone"]
 
-SMALL_PAGE = 1024
+PAGE_BITS = 12  # of unicorn, which sees a larger page as several
 SECOND_PAGE = PAGE // 2  # number of the page of code that holds what follows on the next one
 DID_WRITE, DID_DEVICE = 1, 2  # what the allowed accesses do that another try would do again
 
@@ -76,47 +76,46 @@ def cover(s: State, va: int, where: int) -> int:
 
 
 @njit
-def ask_part(s: State, va: int, size: int, kind: int, modifies: bool, first: bool) -> bool:
-    """Show the model one part of an operand; False when it is refused. ``first``: it is a bus access of its own."""
-    source, entry, pa, perms, cm, _bits = resolve(s.mmu, va, kind, in_supervisor(s))
+def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
+    """Show the model an operand from ``at`` to the end of its page, or to ``end``; where that is, or -1 if refused."""
+    va = at & 0xFFFFFFFF
+    source, entry, pa, perms, cm, bits = resolve(s.mmu, va, kind, in_supervisor(s))
     s.fault_va = va
     s.fault_kind = kind
     if source == MISS or not permits(perms, kind):
-        return False
+        return -1
     where, host, pages = place(s, source, pa)
     if where < 0:
-        return False
+        return -1
     if modifies and host and not perms & PERM_W:
         s.fault_kind = RMW  # refused at its read (sheet 1.11)
-        return False
+        return -1
     if source == TLB:
-        touch(s.mmu, DTLB, entry)
+        touch_data(s, entry)
+    end = min(end, (at | (1 << min(bits, PAGE_BITS)) - 1) + 1)
     if host == 0:
         cover(s, va, where)
         s.alone_effects |= DID_DEVICE
-        return True
-    if cm & CM_INHIBITED and first:
+        return end
+    if cm & CM_INHIBITED:
         charge_accesses(s, 1, kind)
     if kind == WRITE:
         s.alone_effects |= DID_WRITE
     part = s.parts[s.n_parts]
-    part.host, part.size, part.write = host, size, kind == WRITE
-    part.copy = s.bounce_buffer + PAGE * cover(s, va, 0) + (va & 0xFFF)
-    part.pages, part.offset = pages, pa & 0xFFF
+    part.host, part.size, part.write = host, end - at, kind == WRITE
+    part.copy = s.bounce_buffer + PAGE * cover(s, va, 0) + (va & PAGE - 1)
+    part.pages, part.offset = pages, pa & PAGE - 1
     s.n_parts += 1
-    return True
+    return end
 
 
 @njit
 def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
     """Show the model one operand, each page of it on its own (sheet 3.5); False when a part is refused."""
     at = va
-    while at < va + size:
-        end = min(va + size, (at | SMALL_PAGE - 1) + 1)
-        if not ask_part(s, at & 0xFFFFFFFF, end - at, kind, modifies, at == va or at & PAGE - 1 == 0):
-            return False
-        at = end
-    return True
+    while 0 <= at < va + size:
+        at = ask_part(s, at, va + size, kind, modifies)
+    return at >= 0
 
 
 @njit

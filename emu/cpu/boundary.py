@@ -6,7 +6,7 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 
 from emu.cpu.blocks import block_cost, instruction_length, is_known, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
-from emu.cpu.memory import note_code, place
+from emu.cpu.memory import note_code, place, swallowed_word
 from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.shadow import is_patched, shadow_word
@@ -77,12 +77,12 @@ def boundary_event(s: State, pc: int) -> int:
 def allowed_instructions(s: State, count: int, cycles: int) -> int:
     """How many of the ``count`` instructions of the current block may run before the next boundary event."""
     most = count
-    if system_byte(s) & SR_T:
+    if system_byte(s) & SR_T or s.code_small:
         most = 1
     if s.attention & ATTENTION_IRQ and s.instructions == s.hold_instructions:
         most = 1
     if s.instructions + count <= s.instruction_limit and s.cycles + cycles < s.cycle_limit:
-        if not s.attention & ATTENTION_STOPS and not s.code_small:
+        if not s.attention & ATTENTION_STOPS:
             return most
     done = 0
     spent = 0
@@ -93,8 +93,6 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
         if done and s.attention & ATTENTION_STOPS and is_stop(s, s.block_pc + at):
             return done
         _one, cost, at = measure(s, at, s.block_size, 1)
-        if done and s.code_small and (s.block_pc + at - 2 ^ s.block_pc) & 0xFFFFFC00:
-            return done
         spent += cost
         done += 1
     return done
@@ -163,13 +161,14 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
     """The one instruction of this block ends on another page (sheet 1.12: two ITLB entries); False when that misses."""
     source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, mode)
     if source == MISS or not permits(perms, FETCH):
-        if s.swallow and s.block_pc == s.swallow_va:
+        if swallowed_word(s, va):
             return True
         s.fault_va = va
         return False
     if source == TLB:
         touch(s.mmu, ITLB, entry)
-    _where, _host, pages = place(s, source, pa)
+    _where, s.second_host, pages = place(s, source, pa)
+    s.second_va = va
     if pages:
         note_code(pages, 0, (pa & 0xFFF) + 2)
     s.code_key = -1

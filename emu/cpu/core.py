@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.cpu import hooks, library, memory, processor
+from emu.cpu.decoders import MVZ_MASK, MVZ_MATCH, OP_TST_L, decode_mvz
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
@@ -131,7 +132,7 @@ class Core:
         s["cost_mmu_register"] = costs.mmu_register_access
         s["cost_inhibited_read"] = costs.inhibited_read
         s["cost_inhibited_write"] = costs.inhibited_write
-        s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["cross_kind"] = -1
+        s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
         s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
@@ -184,6 +185,9 @@ class Core:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
         table = np.ctypeslib.as_array((c.c_int64 * 65536).from_address(table_address))
         table[intercepted_by_table(self._opcodes)] = table[OP_ILLEGAL]
+        mvz = (np.arange(len(table)) & MVZ_MASK) == MVZ_MATCH
+        self.state["mvz_decoder"], self.state["tst_decoder"] = table[MVZ_MATCH], table[OP_TST_L]
+        table[mvz & (table != table[OP_ILLEGAL])] = decode_mvz.address
         self._fpu_decoders = table[OP_FPU : OP_FPU + 256].copy()
         self.state["opcode_table"], self.state["fpu_decoders"] = table_address, _address(self._fpu_decoders)
 

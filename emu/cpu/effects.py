@@ -43,8 +43,7 @@ def apply_effect(s: State, effect: int, overlaps: int) -> None:
         return
     old_valid = m.old_tag & MMUTR_V
     if effect & EFFECT_DTLB:
-        if s.armed_entry == m.changed_index:
-            disarm(s)
+        disarm(s)  # the entry written is the most recent one now (54455RM 4-6)
         if old_valid:
             drop_images(s, m.old_tag & 0xFFFFFC00, page_bits(m.old_data))
             if m.old_data & MMUDR_LK:

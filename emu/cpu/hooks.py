@@ -69,6 +69,18 @@ def leave(s: State, event: int) -> None:
 
 
 @njit
+def to_instruction(s: State, host_pc: int, located: bool) -> bool:
+    """Bring PC and the kind of flags back to the instruction that is at ``host_pc``; True.
+
+    A block of one instruction may be one that unicorn does not keep (1-KB code pages): it forgets it when it is asked
+    where it is, so it must not be asked again (``located``).
+    """
+    if not (located and s.single):
+        call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+    return True
+
+
+@njit
 def take_fault(s: State, va: int, kind: int, user: int) -> None:
     """Native: the access faults. Deliver the access error in place and go on at the handler; does not come back."""
     pc = get_pc(s)
@@ -132,6 +144,7 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
     s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
     va = address & 0xFFFFFFFF
+    located = False
     if kind == FETCH:
         if fill_fetch(s, va, user) == FILL_OK:
             return True
@@ -141,7 +154,7 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
         s.host_pc = host_pc
         outcome = fill_data(s, va, size, kind, user)
         if outcome == FILL_READ_ONLY:
-            call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+            located = to_instruction(s, host_pc, False)
             if modifies(s, get_pc(s)):
                 kind = RMW
                 outcome = FILL_FAULT
@@ -154,10 +167,10 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     if probe:
         return False
     if host_pc:
-        call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+        located = to_instruction(s, host_pc, located)
         if outcome != FILL_FAULT:
             retract_charges(s, get_pc(s))
-            call_restore(s.fn[F_RESTORE], (s.cpu, host_pc, 1))
+            to_instruction(s, host_pc, located)
         unwind(s, get_pc(s))
     if s.halted != HALT_NONE:
         leave(s, EVENT_STEP)

@@ -109,6 +109,8 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
             # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its
             # store dropped, then fetch again (unicorn-notes 4, self-eviction).
             s.swallow = 1
+            s.swallow_va = io_pc(s)
+            s.swallow_host = s.block_host + (s.swallow_va - s.block_pc)
             stop_here(s, EVENT_SWALLOW)
 
 

@@ -22,6 +22,7 @@ from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, P
 from emu.jit import njit
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
 from emu.mmu.plru import touch
+from emu.mmu.registers import MMUDR_LK
 from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
@@ -34,6 +35,9 @@ __all__ = [
     "place",
     "read32",
     "slot_of",
+    "swallowed_word",
+    "touch_data",
+    "uc_address",
     "write32",
 ]
 
@@ -47,6 +51,7 @@ UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages, or of a
 UC_ALONE = 0xF6000000  # public engine: instructions that run alone
 UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
+LONGEST = 6  # bytes of the longest instruction
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 
 
@@ -98,6 +103,27 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
 
 
 @njit
+def uc_address(s: State, host: int) -> int:
+    """Where unicorn has the byte at ``host``."""
+    for i in range(s.n_banks):
+        bank = s.banks[i]
+        if bank.host <= host < bank.host + bank.end - bank.base:
+            return int(bank.uc + host - bank.host)
+    return UC_UNMAPPED
+
+
+@njit
+def swallowed_word(s: State, va: int) -> int:
+    """Host address of the word at ``va`` if it belongs to the instruction that has just taken its own page away and is
+    being finished; else 0."""
+    if not s.swallow or not 0 <= va - s.swallow_va <= LONGEST - 2:
+        return 0
+    if (va ^ s.second_va) & 0xFFFFFC00 == 0 and 0 <= s.second_va - s.swallow_va <= LONGEST - 2:
+        return int(s.second_host + va - s.second_va)
+    return int(s.swallow_host + va - s.swallow_va)
+
+
+@njit
 def slot_of(s: State, va: int, user: int) -> int:
     """Address of the softmmu entry for ``va``. The table moves at every full flush, so it is looked up each time."""
     fast = s.fast + 16 * user
@@ -122,6 +148,20 @@ def disarm(s: State) -> None:
             call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
         s.armed_count = 0
     s.armed_entry = -1
+
+
+@njit
+def touch_data(s: State, entry: int) -> bool:
+    """Record a hit of a DTLB entry; False if it is a locked one, whose hits change nothing.
+
+    Pages of another entry leave the softmmu, because their next hit counts again.
+    """
+    if s.mmu.data[DTLB, entry] & MMUDR_LK:
+        return False
+    if entry != s.armed_entry:
+        disarm(s)
+    touch(s.mmu, DTLB, entry)
+    return True
 
 
 @njit
@@ -180,9 +220,7 @@ def reach(s: State, va: int, kind: int) -> int:
     if host == 0:
         return -1
     if source == TLB:
-        if entry != s.armed_entry:
-            disarm(s)
-        touch(s.mmu, DTLB, entry)
+        touch_data(s, entry)
     if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
     return host
@@ -212,6 +250,9 @@ def write32(s: State, va: int, value: int) -> int:
 @njit
 def fetch16(s: State, va: int, supervisor: int) -> int:
     """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
+    host = swallowed_word(s, va)
+    if host:
+        return load16be(host)
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
     if source < 0 or not permits(perms, FETCH):
         return -1

@@ -3,14 +3,13 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
-from emu.cpu.memory import disarm, fetch16, place
+from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
-from emu.mmu.plru import touch
-from emu.mmu.state import DTLB, READ
+from emu.mmu.state import READ
 
 __all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "address_of", "read_bytes", "read_source", "word"]
 
@@ -53,9 +52,7 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
         if host == 0:
             return OPERAND_FAULT, at
         if source == TLB and at >> 10 != last_page:
-            if entry != s.armed_entry:
-                disarm(s)
-            touch(s.mmu, DTLB, entry)
+            touch_data(s, entry)
             last_page = at >> 10
         value = value << 8 | load8(host)
     return OPERAND_OK, value

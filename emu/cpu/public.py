@@ -11,7 +11,7 @@ from numba import carray, types
 
 from emu.cpu.blocks import unwind
 from emu.cpu.hooks import begin_block, boundary_due, modifies, stop
-from emu.cpu.memory import UC_ALONE, UC_SCRATCH, disarm, flush_all, place
+from emu.cpu.memory import UC_ALONE, UC_SCRATCH, flush_all, place, touch_data
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import load8, state_pointer, store8, store32, store64
 from emu.cpu.shadow import PAGE, shadow_page
@@ -29,9 +29,7 @@ from emu.cpu.state import (
 from emu.cpu.translate import CM_INHIBITED
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import PERM_R, PERM_W, PERM_X, TLB, permits, resolve
-from emu.mmu.plru import touch
-from emu.mmu.registers import MMUDR_LK
-from emu.mmu.state import DTLB, FETCH, READ, WRITE
+from emu.mmu.state import FETCH, READ, WRITE
 
 __all__ = ["public_block", "public_fill", "public_interrupt"]
 
@@ -68,16 +66,6 @@ def is_uniform(s: State, page: int, kind: int, user: int, entry: int) -> bool:
 
 
 @njit
-def arm(s: State, entry: int) -> None:
-    """Only pages of the unlocked entry used last may be resident: a hit of another one must be seen."""
-    touch(s.mmu, DTLB, entry)
-    if entry != s.armed_entry:
-        disarm(s)
-    s.armed_entry = entry
-    s.armed_count = 1
-
-
-@njit
 def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
     """Answer a data fill of a plain page: memory, permitted, not inhibited, no 1-KB pages, no store to code."""
     source, entry, pa, perms, cm, _bits = resolve(s.mmu, page, kind, 1 - user)
@@ -95,8 +83,9 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
         perms &= ~PERM_W
     elif perms & PERM_W:
         store8(pages, flags | PAGE_WRITE)
-    if source == TLB and not s.mmu.data[DTLB, entry] & MMUDR_LK:
-        arm(s, entry)
+    if source == TLB and touch_data(s, entry):
+        s.armed_entry = entry
+        s.armed_count = 1
     return answer(result, where, perms & (PERM_R | PERM_W))
 
 

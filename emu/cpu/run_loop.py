@@ -10,7 +10,7 @@ from typing import Any
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
-from emu.cpu.memory import UC_UNMAPPED, flush_all, halt, place
+from emu.cpu.memory import flush_all, halt, place
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
 from emu.cpu.state import (
@@ -95,16 +95,6 @@ def forget_code(s: State) -> None:
         store64(s.sram[i].pages, 0)
     s.in_code_write = 0
     s.block_size = 0
-
-
-@njit
-def uc_address(s: State, host: int) -> int:
-    """Where unicorn has the byte at ``host``."""
-    for i in range(s.n_banks):
-        bank = s.banks[i]
-        if bank.host <= host < bank.host + bank.end - bank.base:
-            return int(bank.uc + host - bank.host)
-    return UC_UNMAPPED
 
 
 @njit
@@ -231,10 +221,6 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
     @njit
     def swallow_store(s: State) -> None:
         """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
-        pc = get_pc(s)
-        s.swallow_va = pc
-        s.swallow_host = s.block_host + (pc - s.block_pc)
-        s.swallow_where = uc_address(s, s.swallow_host)
         step_one(s)
         s.swallow = 0
         flush_all(s)
@@ -281,7 +267,7 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
             event = settle(s)
             if event != EVENT_NONE:
                 return event
-            if s.reference:
+            if s.reference or s.code_small:
                 step_one(s)
             else:
                 enter(s)

@@ -144,6 +144,8 @@ STATE_DTYPE = np.dtype(
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
         ("opcode_table", "i8"),  # unicorn's table of decoders, 0 in the public engine
         ("fpu_disabled", "i8"),
+        ("mvz_decoder", "i8"),  # decoders of unicorn that ours build on
+        ("tst_decoder", "i8"),
         ("fpu_decoders", "i8"),  # copy of its 256 entries from F200 up
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
@@ -203,17 +205,18 @@ STATE_DTYPE = np.dtype(
         ("event", "i8"),  # EVENT_*: why unicorn was left
         ("event_vector", "i8"),
         ("swallow_va", "i8"),
-        ("swallow_where", "i8"),
         ("swallow_host", "i8"),
+        ("second_va", "i8"),  # last word of the latest block that ended on another page than it began on
+        ("second_host", "i8"),
         ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
         ("in_code_write", "i8"),
         ("fault_va", "i8"),
         ("read_only_checked", "i8"),  # the instruction that reads a write-protected page is no read-modify-write
-        # inhibited accounting of a page-crossing access
-        ("cross_start", "i8"),
-        ("cross_end", "i8"),
-        ("cross_kind", "i8"),
-        ("cross_host_pc", "i8"),
+        # the operand of an access to inhibited memory: its host PC, the page it crosses into, its charged 1-KB granules
+        ("operand_host_pc", "i8"),
+        ("operand_block", "i8"),
+        ("operand_cross", "i8"),
+        ("operand_counted", "i8", (2,)),
         # inhibited accesses charged since the present block began, by host PC: an instruction that is begun again only
         # because of how this engine works takes its charges back
         ("host_pc", "i8"),

@@ -6,7 +6,17 @@ recently used entry is the only hit that leaves the replacement state as it is. 
 in front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
 """
 
-from emu.cpu.memory import UC_BOUNCE, clear_slot, disarm, flush_all, holds_code, place, slot_of
+from emu.cpu.memory import (
+    UC_BOUNCE,
+    clear_slot,
+    flush_all,
+    holds_code,
+    place,
+    slot_of,
+    swallowed_word,
+    touch_data,
+    uc_address,
+)
 from emu.cpu.processor import ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
@@ -22,9 +32,7 @@ from emu.cpu.state import (
 )
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
-from emu.mmu.plru import touch
-from emu.mmu.registers import MMUDR_LK
-from emu.mmu.state import DTLB, FETCH, READ, WRITE
+from emu.mmu.state import FETCH, READ, WRITE
 
 __all__ = [
     "CM_INHIBITED",
@@ -108,9 +116,7 @@ def swap_in(s: State, va: int, kind: int, user: int) -> bool:
     if load32(image + 4 * kind) != page:  # addr_read, addr_write
         return False
     entry = load64(image + 32)
-    touch(s.mmu, DTLB, entry)
-    if entry != s.armed_entry:
-        disarm(s)
+    touch_data(s, entry)
     slot = slot_of(s, va, user)
     for k in range(4):
         store64(slot + 8 * k, load64(image + 8 * k))
@@ -151,23 +157,23 @@ def keep_image(s: State, slot: int, va: int, user: int, entry: int) -> None:
 
 
 @njit
-def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> int:
+def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> tuple[int, int]:
     """An operand that runs from one 1-KB page into the next within 4 KB: look the second part up too.
 
     Returns FILL_OK, FILL_FAULT (``s.fault_va`` is the start of the second part, sheet 7 item 6), or FILL_BOUNCE:
-    unicorn makes one host access of the operand, right only while the pages are neighbours in physical memory too.
+    unicorn makes one host access of the operand, right only while the pages are neighbours in physical memory too; and
+    whether the second part is cache-inhibited memory.
     """
     second = (va | 0x3FF) + 1
     if va + size <= second or second & 0xFFF == 0:
-        return FILL_OK
-    source, entry, pa2, perms, _cm, _bits = resolve(s.mmu, second, kind, 1 - user)
+        return FILL_OK, 0
+    source, entry, pa2, perms, cm, _bits = resolve(s.mmu, second, kind, 1 - user)
     if source == MISS or not permits(perms, kind):
         s.fault_va = second
-        return FILL_FAULT
+        return FILL_FAULT, 0
     if source == TLB:
-        touch(s.mmu, DTLB, entry)
-        s.armed_entry = -1
-    return FILL_OK if pa2 - pa == second - va else FILL_BOUNCE
+        touch_data(s, entry)
+    return FILL_OK if pa2 - pa == second - va else FILL_BOUNCE, (cm & CM_INHIBITED) // CM_INHIBITED
 
 
 @njit
@@ -213,22 +219,32 @@ def write_back(s: State, i: int) -> None:
 
 
 @njit
-def count_inhibited(s: State, va: int, size: int, kind: int) -> int:
-    """Bus accesses that this look at an inhibited page stands for.
+def continues_operand(s: State, va: int, size: int) -> bool:
+    """Whether this look belongs to the operand looked at before.
 
-    unicorn looks at a page-crossing operand more than once: whole, then part by part (stores byte by byte). The first
-    look counts one access per page, the following ones of the same operand nothing.
+    unicorn looks at an operand that crosses into the page ``operand_cross`` more than once: whole, then (load) at the
+    two aligned halves or (store) at the second page and byte by byte. A host PC runs once in a block.
     """
-    if s.cross_kind == kind and s.cross_start <= va < s.cross_end and s.cross_host_pc == s.host_pc:
-        return 0
-    s.cross_kind = -1
-    if (va & 0xFFF) + size <= PAGE:
-        return 1
-    s.cross_kind = kind
-    s.cross_start = va & -size
-    s.cross_end = s.cross_start + 2 * size
-    s.cross_host_pc = s.host_pc
-    return 2
+    if s.operand_host_pc != s.host_pc or s.operand_block != s.instructions:
+        return False
+    return size == 1 or va == s.operand_cross or va + size == s.operand_cross
+
+
+@njit
+def count_inhibited(s: State, va: int, size: int, parts: int) -> int:
+    """Bus accesses that this look at an operand stands for: one for each of its ``parts`` on an inhibited page."""
+    if not continues_operand(s, va, size):
+        s.operand_host_pc, s.operand_block = s.host_pc, s.instructions
+        s.operand_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
+        s.operand_counted[0] = s.operand_counted[1] = -1
+    granule = va >> SMALL_PAGE_BITS
+    accesses = 0
+    for part in range(2):
+        known = s.operand_counted[0] == granule + part or s.operand_counted[1] == granule + part
+        if parts >> part & 1 and not known:
+            s.operand_counted[0], s.operand_counted[1] = s.operand_counted[1], granule + part
+            accesses += 1
+    return accesses
 
 
 @njit
@@ -240,6 +256,7 @@ def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
     """
     cost = accesses * (s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
     if not s.single and s.cycles + cost > s.cycle_limit:
+        s.operand_block = -1
         return False
     charge_accesses(s, accesses, kind)
     if s.charged_block != s.instructions:
@@ -268,31 +285,33 @@ def retract_charges(s: State, pc: int) -> None:
     """The instruction at ``pc``, in the block that runs, is begun again: take back what it was charged already."""
     if s.charged_block == s.instructions:
         for i in range(s.n_charged):
-            call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
-            if load32(s.env + ENV_PC) == pc:
+            if not s.single:
+                call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
+            if s.single or load32(s.env + ENV_PC) == pc:
                 charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
     s.n_charged = 0
+    s.operand_block = -1
 
 
 @njit
-def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int]:
+def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int, int]:
     """What the model allows this data access.
 
-    Returns (FILL_*, unicorn address, perms, SINGLE or WHOLE, unlocked entry or -1); SINGLE + CM_INHIBITED asks for the
-    access to be charged.
+    Returns (FILL_*, unicorn address, perms, SINGLE or WHOLE, unlocked entry or -1, parts in cache-inhibited memory: bit
+    0 the first, bit 1 the second on the next 1-KB page).
     """
     source, entry, pa, perms, cm, bits = resolve(s.mmu, va, kind, 1 - user)
     s.fault_va = va
     if source == MISS or not permits(perms, kind):
-        return FILL_FAULT, 0, 0, 0, -1
+        return FILL_FAULT, 0, 0, 0, -1, 0
     where, host, pages = place(s, source, pa)
     if where < 0:
-        return FILL_FAULT, 0, 0, 0, -1
+        return FILL_FAULT, 0, 0, 0, -1, 0
     extent = SINGLE if s.reference else WHOLE
     if kind == READ and not perms & PERM_W and host:
         # A read-modify-write is refused at its read (sheet 1.11): whoever knows the instruction must look at each one.
         if not s.read_only_checked:
-            return FILL_READ_ONLY, 0, 0, 0, -1
+            return FILL_READ_ONLY, 0, 0, 0, -1, 0
         extent = SINGLE
     if host:
         flags = load8(pages)
@@ -300,7 +319,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
             # Data beside code in one page may change as long as no block that ran is touched; the public engine would
             # have to keep its copy of the page in step.
             if not s.native or holds_code(pages, pa & 0xFFF, size):
-                return FILL_CODE_WRITE, 0, 0, 0, -1
+                return FILL_CODE_WRITE, 0, 0, 0, -1, 0
         if flags & PAGE_CODE:
             if kind == WRITE:
                 extent = SINGLE
@@ -309,21 +328,20 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
         elif perms & PERM_W:
             store8(pages, flags | PAGE_WRITE)
     unlocked = -1
+    inhibited = 1 if host and cm & CM_INHIBITED else 0
     if source == TLB:
-        if not s.mmu.data[DTLB, entry] & MMUDR_LK:
+        if touch_data(s, entry):
             unlocked = entry
-            touch(s.mmu, DTLB, entry)
         if bits == SMALL_PAGE_BITS:
             extent = SINGLE
-            outcome = straddle(s, va, size, kind, user, pa)
+            outcome, second = straddle(s, va, size, kind, user, pa)
+            inhibited |= second << 1
             if outcome == FILL_BOUNCE and s.bounce:
                 where = bounce_page(s, va, size, kind, user)
                 outcome = FILL_OK if where >= 0 else FILL_FAULT
             if outcome != FILL_OK:
-                return outcome, 0, 0, 0, -1
-    if host and cm & CM_INHIBITED:
-        extent = SINGLE
-    return FILL_OK, where, perms & (PERM_R | PERM_W), extent + (cm & CM_INHIBITED if host else 0), unlocked
+                return outcome, 0, 0, 0, -1, 0
+    return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
 
 
 @njit
@@ -332,13 +350,11 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
     s.fills += 1
     if not s.reference and swap_in(s, va, kind, user):
         return FILL_OK
-    outcome, where, perms, extent, entry = grant_data(s, va, size, kind, user)
+    outcome, where, perms, extent, entry, inhibited = grant_data(s, va, size, kind, user)
     if outcome != FILL_OK:
         return outcome
-    if extent == SINGLE + CM_INHIBITED and not charge_inhibited(s, count_inhibited(s, va, size, kind), kind):
+    if inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
         return FILL_CHARGE
-    if entry >= 0 and entry != s.armed_entry:
-        disarm(s)
     if extent != WHOLE:
         install(s, va, where, perms, user, SINGLE)
         return FILL_OK
@@ -370,8 +386,9 @@ def fill_fetch(s: State, va: int, user: int) -> int:
     s.fills += 1
     source, _entry, pa, perms, _cm, bits = resolve(s.mmu, va, FETCH, 1 - user)
     if source == MISS or not permits(perms, FETCH):
-        if s.swallow and (va ^ s.swallow_va) & 0xFFFFF000 == 0:
-            install(s, va, s.swallow_where + (va - s.swallow_va), PERM_X, user, SINGLE)
+        host = swallowed_word(s, va)
+        if host:
+            install(s, va, uc_address(s, host), PERM_X, user, SINGLE)
             return FILL_OK
         return FILL_FAULT
     where, host, pages = place(s, source, pa)

@@ -267,12 +267,12 @@ def test_the_second_part_of_an_operand_misses_on_its_own(
 @pytest.mark.parametrize("before", [1, 2, 3])
 def test_an_operand_may_lie_on_two_pages_far_apart(guest: Bench, first: int, second: int, before: int) -> None:
     """The parts come from, and go to, frames that are no neighbours in physical memory."""
-    end = PAGE + (1 << first)
+    end = PAGE + 0x2000
     entries = (
-        Entry(40, tag(PAGE), image(PAGE_PA, first, R | W)),
+        Entry(40, tag(end - (1 << first)), image(PAGE_PA, first, R | W)),
         Entry(41, tag(end), image(PAGE_PA + 0x9C00 & -(1 << second), second, R | W)),
     )
-    low, high = PAGE_PA + (1 << first), (PAGE_PA + 0x9C00 & -(1 << second)) + (end & (1 << second) - 1)
+    low, high = PAGE_PA + (1 << first), PAGE_PA + 0x9C00 & -(1 << second)
     guest.put(low - 4, bytes.fromhex("01020304"))
     guest.put(high, bytes.fromhex("11121314"))
     load = asm.lea(at(end - before), A0) + asm.move("l", ind(A0), d(D1))

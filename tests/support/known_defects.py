@@ -25,29 +25,7 @@ class Defect:
         return function in self.tests and any(part in parameters for part in self.parts)
 
 
-_CONFORMANCE = (
-    "test_an_engine_agrees_with_the_reference",
-    "test_slicing_a_run_changes_nothing",
-    "test_interrupts_come_at_the_same_instruction",
-    "test_an_engine_agrees_with_the_reference_on_many_programs",
-)
-DEFECTS = (
-    Defect(
-        ("test_isa_b_moves",), ("-128-0", "-32768-0"), "MVZ sets N from the source's top bit instead of clearing it"
-    ),
-    Defect(
-        ("test_an_evicting_instruction_may_cross_into_the_next_page",),
-        ("",),
-        "a store that evicts its own page and lies on two pages is repeated",
-    ),
-    Defect(
-        _CONFORMANCE,
-        ("22-48c8d", "112-32c128d", "133-64c8d"),
-        "native charges a few reads of inhibited memory more than the reference does",
-        run=False,
-    ),
-    Defect(_CONFORMANCE, ("from1kb",), "native miscounts some accesses to 1-KB pages", run=False),
-)
+DEFECTS: tuple[Defect, ...] = ()
 
 
 def mark_known_defects(items: list[pytest.Item]) -> None:

@@ -438,9 +438,20 @@ class Program:
             self._operation(p, mode == kernel.TRAP_SUPERVISOR)
         return p
 
-    def _places(self) -> list[tuple[int, int]]:
-        """(start, length) of fragments: one across, or up to, nearly every boundary between two code pages."""
+    def _tour(self, start: int) -> Assembler:
+        """Code at VA ``start`` that reads a byte of every data page."""
+        p = Assembler(start)
+        p.add(asm.trap(self.rng.choice((kernel.TRAP_USER, kernel.TRAP_SUPERVISOR))))
+        for page in self.rng.sample(self._data_pages, len(self._data_pages)):
+            p.add(asm.tst("b", at(page.va + self.rng.randrange(1 << page.bits))))
+        return p
+
+    def _places(self) -> tuple[int, list[tuple[int, int]]]:
+        """Where the tour fits, and (start, length) of fragments: one across, or up to, nearly every boundary between
+        two code pages."""
         places = []
+        tours = []
+        room = 6 * len(self._data_pages) + 40
         for run in self.code.runs:
             cursor = run[0].va
             for page in run[:-1]:
@@ -450,13 +461,16 @@ class Program:
                 length = self.rng.choice((140, 160, 200, 300, 1300))
                 if start + length + 200 > run[-1].end:
                     break
+                if start - cursor > room:
+                    tours.append(cursor)
                 places.append((start, length))
                 cursor = start + length + 120  # an operation may overshoot
         self.rng.shuffle(places)
-        return places
+        return self.rng.choice(tours), places
 
     def _write_program(self, loops: int) -> None:
-        fragments = [self._fragment(*place) for place in self._places()]
+        tour, places = self._places()
+        fragments = [self._tour(tour), *(self._fragment(*place) for place in places)]
         for fragment, following in itertools.pairwise(fragments):
             fragment.add(asm.jmp(at(following.origin)))
         last = fragments[-1]

@@ -1,0 +1,25 @@
+"""Native engine: instructions whose translation unicorn gets wrong by one step, put right while they are translated.
+
+A slot of unicorn's opcode table is ``void decoder(env, context, op)``. Ours calls the ones that are there already, so
+that the repaired instruction costs nothing when it runs.
+"""
+
+from numba import carray, types
+
+from emu.cpu.native import CPU_ENV, CPU_OPAQUE
+from emu.cpu.raw import call_decoder, load64, state_pointer
+from emu.jit import cfunc
+
+__all__ = ["MVZ_MASK", "MVZ_MATCH", "OP_TST_L", "decode_mvz"]
+
+MVZ_MASK, MVZ_MATCH = 0xF180, 0x7180  # MVZ.B and MVZ.W
+OP_TST_L = 0x4A80  # TST.L D0
+
+
+@cfunc(types.void(types.int64, types.int64, types.int32))
+def decode_mvz(env: int, context: int, op: int) -> None:
+    """MVZ <ea>,Dn: unicorn sets N and Z from the narrow source, so that N may be set. TST.L Dn makes them those of the
+    zero-extended result (CFPRM 4-58: N is always cleared); V, C and X are as MVZ leaves them."""
+    s = carray(state_pointer(load64(env - CPU_ENV + CPU_OPAQUE)), 1)[0]
+    call_decoder(s.mvz_decoder, (env, context, op & 0xFFFF))
+    call_decoder(s.tst_decoder, (env, context, OP_TST_L | (op >> 9 & 7)))
