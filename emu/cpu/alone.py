@@ -9,6 +9,7 @@ reached in place.
 from emu.cpu.accesses import list_accesses
 from emu.cpu.blocks import instruction_length, opcode_flags, opcodes, unwind
 from emu.cpu.exceptions import access_error
+from emu.cpu.fetch import fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
 from emu.cpu.memory import UC_ALONE, UC_BOUNCE, flush_all, holds_code, place, touch_data
@@ -31,12 +32,11 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, charge_accesses
+from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
-from emu.mmu.plru import touch
 from emu.mmu.registers import VECTOR_ILLEGAL
-from emu.mmu.state import FETCH, ITLB, READ, RMW, WRITE
+from emu.mmu.state import FETCH, READ, RMW, WRITE
 from emu.timing.cost import instruction_cycles
 
 __all__ = ["run_alone"]
@@ -47,18 +47,6 @@ DID_WRITE, DID_DEVICE = 1, 2  # what the allowed accesses do that another try wo
 
 
 # --- the model's view
-
-
-@njit
-def fetch(s: State, va: int, supervisor: int) -> int:
-    """Host address of the instruction word at ``va``, with the recency of its page; 0 when it cannot be fetched."""
-    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
-    if source == MISS or not permits(perms, FETCH):
-        return 0
-    _where, host, _pages = place(s, source, pa)
-    if host and source == TLB:
-        touch(s.mmu, ITLB, entry)
-    return host
 
 
 @njit
@@ -98,7 +86,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
         s.alone_effects |= DID_DEVICE
         return end
     if cm & CM_INHIBITED:
-        charge_accesses(s, 1, kind)
+        s.inhibited_parts += 1
     if kind == WRITE:
         s.alone_effects |= DID_WRITE
     part = s.parts[s.n_parts]
@@ -112,9 +100,17 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
 @njit
 def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
     """Show the model one operand, each page of it on its own (sheet 3.5); False when a part is refused."""
+    parts, effects = s.n_parts + 0, s.alone_effects + 0
+    s.inhibited_parts = 0
     at = va
     while 0 <= at < va + size:
         at = ask_part(s, at, va + size, kind, modifies)
+    # All parts are translated before one is accessed; but by the time that a second 4-KB page is looked at, the native
+    # engine has charged the first.
+    if at >= 0 or s.fault_va & PAGE - 1 == 0:
+        charge_accesses(s, s.inhibited_parts, kind)
+    if at < 0:
+        s.n_parts, s.alone_effects = parts, effects
     return at >= 0
 
 
@@ -272,12 +268,11 @@ def perform(s: State, pc: int, op: int, length: int) -> None:
 @njit
 def run_alone(s: State) -> None:
     """Run the instruction at PC: it retires, or its exception is taken, or ``s.event`` says what comes first."""
-    pc, supervisor = get_pc(s), in_supervisor(s)
+    pc = get_pc(s)
     s.event = EVENT_STEP
-    s.code_key = -1
-    host = fetch(s, pc, supervisor)
+    host, bits = fetch(s, pc)
     if host == 0:
-        access_error(s, pc, FETCH, supervisor, pc)
+        access_error(s, pc, FETCH, in_supervisor(s), pc)
         return
     if pc & 1:
         s.event = EVENT_ODD
@@ -285,14 +280,11 @@ def run_alone(s: State) -> None:
     op = load16be(host)
     flags = opcode_flags(s, op)
     length = instruction_length(s, op)
-    second = (pc + length - 1) & 0xFFFFFC00
-    if second != pc & 0xFFFFFC00 and fetch(s, second, supervisor) == 0:
-        access_error(s, second, FETCH, supervisor, pc)
-        return
     s.block_pc, s.block_size, s.block_host = pc, length, host
+    s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.instructions += 1
     s.cycles += instruction_cycles(opcodes(s), op, word(s, pc + 2) if length > 2 else 0)
     if intercepted_by_patch(s.fpu_disabled, op, flags) and not runs_alone(op, flags):
         serve(s, VECTOR_ILLEGAL)
-    else:
+    elif fetch_rest(s, pc, op):
         perform(s, pc, op, length)

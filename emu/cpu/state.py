@@ -188,6 +188,7 @@ STATE_DTYPE = np.dtype(
         ("patch_host", "i8"),  # the op word that a block may not start with before it is intercepted
         ("alone", "i8"),  # ALONE_*: of the instruction that runs by itself
         ("alone_effects", "i8"),  # what its allowed accesses do
+        ("inhibited_parts", "i8"),
         ("alone_code", "i8"),  # address of the pages of code, one for each offset in a page and a second one for all
         ("accesses", "i8", (MAX_ACCESSES, 3)),  # VA, size, kind
         ("n_accesses", "i8"),

@@ -7,6 +7,7 @@ instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.effects import apply_effect
 from emu.cpu.exceptions import access_error, refuse
+from emu.cpu.fetch import fetch_rest
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
@@ -23,7 +24,7 @@ from emu.cpu.processor import (
     set_sr,
 )
 from emu.cpu.raw import load64, store64
-from emu.cpu.state import HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
+from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
@@ -176,6 +177,8 @@ def emulate(s: State, pc: int, op: int) -> bool:
     privileged = privileged or op & 0xFFC0 == 0x46C0
     if privileged and not in_supervisor(s):
         return refuse(s, VECTOR_PRIVILEGE, pc)
+    if not fetch_rest(s, pc, op):  # unicorn has looked at the op word only
+        return bool(s.halted == HALT_NONE)
     if op == 0x4E7B:
         return do_movec(s, pc)
     if op & 0xFFC0 == 0x4C40 or op & 0xF1C0 == 0x81C0:
