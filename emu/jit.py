@@ -19,7 +19,7 @@ from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["cfunc", "njit", "njit_entry"]
+__all__ = ["cfunc", "njit", "njit_entry", "njit_inline"]
 
 COMPILED = ("cpu", "mmu", "timing")  # the folders that hold compiled code
 KEPT_CACHES = 3
@@ -73,6 +73,13 @@ def njit(function: F) -> F:
     It holds no GIL, divides as C does, and is not cached by itself: the entry or callback it becomes part of is.
     """
     compiled: F = _one_version(numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    return compiled
+
+
+def njit_inline(function: F) -> F:
+    """As :func:`njit`, copied into each caller: for what runs at every block or softmmu miss."""
+    options = {"inline": "always", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: F = _one_version(numba.njit(**options, **_OPTIONS)(function))
     return compiled
 
 

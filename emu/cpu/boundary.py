@@ -31,7 +31,7 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
-from emu.jit import njit
+from emu.jit import njit, njit_inline
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import FETCH, ITLB
@@ -104,7 +104,7 @@ def code_key(pc: int, sr: int) -> int:
     return pc & 0xFFFFF000 | (sr & (SR_S | SR_T)) >> 8
 
 
-@njit
+@njit_inline
 def start_known_block(s: State, pc: int, size: int) -> bool:
     """Native engine, the common case of :func:`start_block`: a block met before on the page that runs, and nothing due
     inside it. False leaves everything to the full version."""

@@ -12,7 +12,7 @@ from emu.cpu.exceptions import access_error, deliver, refuse, return_from_except
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, SR_N, get_pc, get_sr, in_supervisor, set_sr
-from emu.cpu.raw import call_pointer, call_restore, load64, state_pointer, store32
+from emu.cpu.raw import call_block, call_fill, call_pointer, call_restore, load64, state_pointer, store32
 from emu.cpu.state import (
     EVENT_BOUNCE,
     EVENT_CHARGE,
@@ -38,6 +38,7 @@ from emu.cpu.translate import (
     fill_data,
     fill_fetch,
     retract_charges,
+    swap_in,
 )
 from emu.cpu.traps import emulate, illegal_vector
 from emu.jit import cfunc, njit
@@ -45,7 +46,17 @@ from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
 from emu.timing.isa import F_BITOP_MEM, F_RMW
 
-__all__ = ["mbar_read", "mbar_write", "native_fill", "native_interrupt", "on_block", "window_read", "window_write"]
+__all__ = [
+    "mbar_read",
+    "mbar_write",
+    "native_fill",
+    "native_interrupt",
+    "on_block",
+    "slow_block",
+    "slow_fill",
+    "window_read",
+    "window_write",
+]
 
 CPU_OPAQUE = 0x8170  # CPUState.opaque of unicorn 2.1.4: "user data", unused by unicorn; holds the record's address
 OP_MOV3Q = 0xA140  # mask F1C0
@@ -141,13 +152,26 @@ def fetched_ahead(s: State, va: int) -> bool:
 
 @cfunc(BOOL(I64, I64, I32, I32, I32, BOOL, I64))
 def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: bool, host_pc: int) -> bool:
-    """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
+    """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss.
+
+    The common case and nothing else, so that its stack frame is small; the rest is behind a pointer that LLVM cannot
+    inline. The block hook is made in the same way.
+    """
     s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
     va = address & 0xFFFFFFFF
+    if kind != FETCH and swap_in(s, va, kind, user):
+        return True
+    return call_fill(s.slow_fill, (s.address, va, int(size), int(kind), int(user), 1 if probe else 0, host_pc)) != 0
+
+
+@cfunc(I64(I64, I64, I64, I64, I64, I64, I64))
+def slow_fill(state: int, va: int, size: int, kind: int, user: int, probe: int, host_pc: int) -> int:
+    """Any softmmu miss: 1 when the access may go on, 0 when a probe may not; a refused access does not come back."""
+    s = carray(state_pointer(state), 1)[0]
     located = False
     if kind == FETCH:
         if fill_fetch(s, va, user) == FILL_OK:
-            return True
+            return 1
         s.fault_va = va
         outcome = FILL_FAULT
     else:
@@ -163,9 +187,9 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
                 outcome = fill_data(s, va, size, kind, user)
                 s.read_only_checked = 0
     if outcome == FILL_OK:
-        return True
+        return 1
     if probe:
-        return False
+        return 0
     if host_pc:
         located = to_instruction(s, host_pc, located)
         if outcome != FILL_FAULT:
@@ -188,25 +212,27 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     if outcome == FILL_BOUNCE:
         leave(s, EVENT_BOUNCE)
     leave(s, EVENT_CODE_WRITE if outcome == FILL_CODE_WRITE else EVENT_CHARGE)
-    return False
-
-
-@njit
-def begin_block(s: State, pc: int, size: int) -> None:
-    """Let the block run, or stop unicorn before it."""
-    event = start_block(s, pc, size)
-    if event != EVENT_NONE:
-        note_translation(s, pc, size)
-        s.event = event
-        stop(s)
+    return 0
 
 
 @cfunc(VOID(I64, I64, I32, I64))
 def on_block(_uc: int, address: int, size: int, state: int) -> None:
     """UC_HOOK_BLOCK of the native engine."""
     s = carray(state_pointer(state), 1)[0]
-    if not start_known_block(s, address & 0xFFFFFFFF, size):
-        begin_block(s, address & 0xFFFFFFFF, size)
+    va = address & 0xFFFFFFFF
+    if not start_known_block(s, va, size):
+        call_block(s.slow_block, (state, va, int(size)))
+
+
+@cfunc(VOID(I64, I64, I64))
+def slow_block(state: int, pc: int, size: int) -> None:
+    """Any block that is about to run."""
+    s = carray(state_pointer(state), 1)[0]
+    event = start_block(s, pc, size)
+    if event != EVENT_NONE:
+        note_translation(s, pc, size)
+        s.event = event
+        stop(s)
 
 
 @njit

@@ -19,7 +19,7 @@ from emu.cpu.raw import (
 )
 from emu.cpu.shadow import follow
 from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, PAGE_CODE, State
-from emu.jit import njit
+from emu.jit import njit, njit_inline
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.registers import MMUDR_LK
@@ -123,21 +123,21 @@ def swallowed_word(s: State, va: int) -> int:
     return int(s.swallow_host + va - s.swallow_va)
 
 
-@njit
+@njit_inline
 def slot_of(s: State, va: int, user: int) -> int:
     """Address of the softmmu entry for ``va``. The table moves at every full flush, so it is looked up each time."""
     fast = s.fast + 16 * user
     return load64(fast + 8) + (((va & 0xFFFFF000) >> 6) & load64(fast))
 
 
-@njit
+@njit_inline
 def clear_slot(slot: int) -> None:
     """Invalidate one softmmu entry in place, so that unicorn does not keep a copy in its victim table."""
     store64(slot, -1)
     store32(slot + 8, -1)
 
 
-@njit
+@njit_inline
 def disarm(s: State) -> None:
     """Take the armed pages out of the softmmu: the next access to them is seen by the model again."""
     if s.armed_count:
@@ -150,7 +150,7 @@ def disarm(s: State) -> None:
     s.armed_entry = -1
 
 
-@njit
+@njit_inline
 def touch_data(s: State, entry: int) -> bool:
     """Record a hit of a DTLB entry; False if it is a locked one, whose hits change nothing.
 

@@ -108,6 +108,9 @@ STATE_DTYPE = np.dtype(
         ("cpu", "i8"),
         ("env", "i8"),
         ("fast", "i8"),  # CPUTLBDescFast[2]: the softmmu tables of supervisor (0) and user (1)
+        ("address", "i8"),  # of this record
+        ("slow_fill", "i8"),  # callbacks of emu.cpu.hooks that others call by address
+        ("slow_block", "i8"),
         ("fn", "i8", (len(FUNCTIONS),)),
         ("scratch", "i8", (4,)),  # value cell for uc_reg_read/uc_reg_write
         ("scratch_address", "i8"),

@@ -30,7 +30,7 @@ from emu.cpu.state import (
     PAGE_WRITE,
     State,
 )
-from emu.jit import njit
+from emu.jit import njit, njit_inline
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
 from emu.mmu.state import FETCH, READ, WRITE
 
@@ -50,6 +50,7 @@ __all__ = [
     "fill_fetch",
     "grant_data",
     "retract_charges",
+    "swap_in",
     "write_back",
 ]
 
@@ -105,7 +106,7 @@ def arm(s: State, slot: int, entry: int) -> None:
     s.armed_count += 1
 
 
-@njit
+@njit_inline
 def swap_in(s: State, va: int, kind: int, user: int) -> bool:
     """The fast way: put back the softmmu entry this page had when it was armed before (unicorn-notes 4)."""
     page = va & 0xFFFFF000
@@ -115,6 +116,7 @@ def swap_in(s: State, va: int, kind: int, user: int) -> bool:
     image = s.image_address + 40 * i
     if load32(image + 4 * kind) != page:  # addr_read, addr_write
         return False
+    s.fills += 1
     entry = load64(image + 32)
     touch_data(s, entry)
     slot = slot_of(s, va, user)
@@ -319,7 +321,14 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     if host:
         flags = load8(pages)
         if kind == WRITE and not s.in_code_write and holds_code(pages, pa & 0xFFF, size):
-            return FILL_CODE_WRITE, 0, 0, 0, -1, 0  # data beside code may change as long as no block that ran is touched
+            return (
+                FILL_CODE_WRITE,
+                0,
+                0,
+                0,
+                -1,
+                0,
+            )  # data beside code may change as long as no block that ran is touched
         if flags & PAGE_CODE:
             if kind == WRITE:
                 extent = SINGLE
@@ -348,8 +357,6 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
 def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
     """Native engine: make one data access possible; FILL_*."""
     s.fills += 1
-    if not s.reference and swap_in(s, va, kind, user):
-        return FILL_OK
     outcome, where, perms, extent, entry, inhibited = grant_data(s, va, size, kind, user)
     if outcome != FILL_OK:
         return outcome
