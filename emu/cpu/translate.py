@@ -321,14 +321,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     if host:
         flags = load8(pages)
         if kind == WRITE and not s.in_code_write and holds_code(pages, pa & 0xFFF, size):
-            return (
-                FILL_CODE_WRITE,
-                0,
-                0,
-                0,
-                -1,
-                0,
-            )  # data beside code may change as long as no block that ran is touched
+            return FILL_CODE_WRITE, 0, 0, 0, -1, 0  # data beside code may change, a block that ran may not
         if flags & PAGE_CODE:
             if kind == WRITE:
                 extent = SINGLE

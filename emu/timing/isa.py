@@ -350,7 +350,8 @@ _LINE_A = (
     Row("MAC/MSAC", "1010 xxx0 Ax00 yyyy", _MAC, extra=1),
     Row("MAC/MSAC load", "1010 www0 Awee eeee", _MAC, "I+-d", extra=1, load=4, form=FORM_MAC, forbidden=0x0003),
     Row("MOVE ,ACCx", "1010 0AA1 00ee eeee", _EMAC_MOVE, "DA#"),
-    Row("MOVE ACCy,ACCx", "1010 0AA1 0001 00BB", _EMAC_MOVE),
+    # unicorn 2.1.4 takes it for MOVE (Ay),ACCx, which the V4e does not have: it reads there.
+    Row("MOVE ACCy,ACCx", "1010 0AA1 0001 00BB", _EMAC_MOVE, load=4),
     Row("MOVE ,MACSR", "1010 1001 00ee eeee", _EMAC_MOVE, "DA#"),
     Row("MOVE ,ACCext", "1010 1B11 00ee eeee", _EMAC_MOVE, "DA#"),
     Row("MOVE ,MASK", "1010 1101 00ee eeee", _EMAC_MOVE, "DA#"),
