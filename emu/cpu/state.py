@@ -139,7 +139,6 @@ STATE_DTYPE = np.dtype(
         ("nested", "i8"),
         ("violations", "i8"),
         ("bus_errors", "i8"),
-        ("bus_error_va", "i8"),
         ("bus_error_pa", "i8"),
         ("exceptions", "i8", (VECTORS,)),
         ("inhibited_reads", "i8"),
@@ -151,7 +150,7 @@ STATE_DTYPE = np.dtype(
         ("regions", REGION_DTYPE, (MAX_REGIONS,)),
         ("n_regions", "i8"),
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
-        ("miss_pc_lost", "i8"),  # misses whose PC found no slot
+        ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
         # --- costs, in cycles (emu.timing.constants)
         ("cost_exception", "i8"),
