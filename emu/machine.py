@@ -32,7 +32,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
-from emu.regions import OTHER, Regions
+from emu.regions import MORE_PLACES, OTHER, Regions
 from emu.timing.constants import Costs
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
@@ -376,6 +376,9 @@ class Machine:
             entry = by_symbol.setdefault(name, {"itlb": 0, "dtlb": 0})
             entry["itlb"] += int(itlb)
             entry["dtlb"] += int(dtlb)
+        lost = s["miss_pc_lost"]
+        if lost.any():
+            by_symbol[MORE_PLACES] = {"itlb": int(lost[0]), "dtlb": int(lost[1])}
         m = s["misses"]
         return Counters(
             instructions=int(s["instructions"]),

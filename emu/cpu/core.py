@@ -121,7 +121,7 @@ class Core:
         offsets = STATE_DTYPE.fields
         assert offsets is not None
         s["address"] = base
-        s["slow_fill"], s["slow_block"] = hooks.slow_fill.address, hooks.slow_block.address
+        s["slow"] = hooks.slow.address
         s["scratch_address"] = base + offsets["scratch"][1]
         s["image_address"] = base + offsets["image"][1]
         s["memo"] = _address(self._memo)

@@ -12,7 +12,7 @@ from emu.cpu.exceptions import access_error, deliver, refuse, return_from_except
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, SR_N, get_pc, get_sr, in_supervisor, set_sr
-from emu.cpu.raw import call_block, call_fill, call_pointer, call_restore, load64, state_pointer, store32
+from emu.cpu.raw import call_pointer, call_restore, call_slow, load64, state_pointer, store32
 from emu.cpu.state import (
     EVENT_BOUNCE,
     EVENT_CHARGE,
@@ -52,8 +52,7 @@ __all__ = [
     "native_fill",
     "native_interrupt",
     "on_block",
-    "slow_block",
-    "slow_fill",
+    "slow",
     "window_read",
     "window_write",
 ]
@@ -150,24 +149,9 @@ def fetched_ahead(s: State, va: int) -> bool:
     return op >= 0 and pc + instruction_length(s, op) <= va
 
 
-@cfunc(BOOL(I64, I64, I32, I32, I32, BOOL, I64))
-def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: bool, host_pc: int) -> bool:
-    """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss.
-
-    The common case and nothing else, so that its stack frame is small; the rest is behind a pointer that LLVM cannot
-    inline. The block hook is made in the same way.
-    """
-    s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
-    va = address & 0xFFFFFFFF
-    if kind != FETCH and swap_in(s, va, kind, user):
-        return True
-    return call_fill(s.slow_fill, (s.address, va, int(size), int(kind), int(user), 1 if probe else 0, host_pc)) != 0
-
-
-@cfunc(I64(I64, I64, I64, I64, I64, I64, I64))
-def slow_fill(state: int, va: int, size: int, kind: int, user: int, probe: int, host_pc: int) -> int:
+@njit
+def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc: int) -> int:
     """Any softmmu miss: 1 when the access may go on, 0 when a probe may not; a refused access does not come back."""
-    s = carray(state_pointer(state), 1)[0]
     located = False
     if kind == FETCH:
         if fill_fetch(s, va, user) == FILL_OK:
@@ -215,19 +199,9 @@ def slow_fill(state: int, va: int, size: int, kind: int, user: int, probe: int, 
     return 0
 
 
-@cfunc(VOID(I64, I64, I32, I64))
-def on_block(_uc: int, address: int, size: int, state: int) -> None:
-    """UC_HOOK_BLOCK of the native engine."""
-    s = carray(state_pointer(state), 1)[0]
-    va = address & 0xFFFFFFFF
-    if not start_known_block(s, va, size):
-        call_block(s.slow_block, (state, va, int(size)))
-
-
-@cfunc(VOID(I64, I64, I64))
-def slow_block(state: int, pc: int, size: int) -> None:
+@njit
+def block(s: State, pc: int, size: int) -> None:
     """Any block that is about to run."""
-    s = carray(state_pointer(state), 1)[0]
     event = start_block(s, pc, size)
     if event != EVENT_NONE:
         note_translation(s, pc, size)
@@ -254,35 +228,93 @@ def serve(s: State, number: int) -> bool:
     return refuse(s, number & 0xFF, pc)
 
 
-@cfunc(VOID(I64, I32, I64))
-def native_interrupt(_uc: int, number: int, state: int) -> None:
-    """UC_HOOK_INTR, served in place."""
-    s = carray(state_pointer(state), 1)[0]
+@njit
+def interrupt(s: State, number: int) -> None:
+    """What unicorn reports by UC_HOOK_INTR, served in place."""
     if not serve(s, number) or s.stopped or s.in_code_write == 2:
         if s.event == EVENT_NONE:
             s.event = EVENT_STEP
         stop(s)
 
 
+# --- the callbacks. Whatever is not the common case goes through `slow`: compiled and loaded once for all of them, and
+# behind a pointer, so that LLVM cannot inline it and the common case keeps a small stack frame.
+
+FILL, BLOCK, INTERRUPT, WINDOW_READ, WINDOW_WRITE, MBAR_READ, MBAR_WRITE = range(7)
+
+
+@cfunc(I64(I64, I64, I64, I64, I64, I64, I64, I64))
+def slow(state: int, what: int, a: int, b: int, c: int, d: int, e: int, f: int) -> int:
+    """Serve the callback ``what``, whose arguments follow; its result."""
+    s = carray(state_pointer(state), 1)[0]
+    result = 0
+    if what == FILL:
+        result = fill(s, a, b, c, d, e, f)
+    elif what == BLOCK:
+        block(s, a, b)
+    elif what == INTERRUPT:
+        interrupt(s, a)
+    elif what == WINDOW_READ:
+        result = io.window_read(s, a, b)
+    elif what == WINDOW_WRITE:
+        io.window_write(s, a, b, c)
+    elif what == MBAR_READ:
+        result = io.mbar_read(s, a, b)
+    else:
+        io.mbar_write(s, a, b, c)
+    return result
+
+
+@cfunc(BOOL(I64, I64, I32, I32, I32, BOOL, I64))
+def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: bool, host_pc: int) -> bool:
+    """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
+    s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
+    va = address & 0xFFFFFFFF
+    if kind != FETCH and swap_in(s, va, kind, user):
+        return True
+    ask = 1 if probe else 0
+    return call_slow(s.slow, (s.address, FILL, va, int(size), int(kind), int(user), ask, host_pc)) != 0
+
+
+@cfunc(VOID(I64, I64, I32, I64))
+def on_block(_uc: int, address: int, size: int, state: int) -> None:
+    """UC_HOOK_BLOCK of the native engine."""
+    s = carray(state_pointer(state), 1)[0]
+    va = address & 0xFFFFFFFF
+    if not start_known_block(s, va, size):
+        call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
+
+
+@cfunc(VOID(I64, I32, I64))
+def native_interrupt(_uc: int, number: int, state: int) -> None:
+    """UC_HOOK_INTR."""
+    s = carray(state_pointer(state), 1)[0]
+    call_slow(s.slow, (state, INTERRUPT, int(number), 0, 0, 0, 0, 0))
+
+
 @cfunc(I64(I64, I64, I32, I64))
 def window_read(_uc: int, offset: int, size: int, state: int) -> int:
     """uc_mmio_map read callback of the MMU register window."""
-    return io.window_read(carray(state_pointer(state), 1)[0], offset, size)
+    s = carray(state_pointer(state), 1)[0]
+    return call_slow(s.slow, (state, WINDOW_READ, offset, int(size), 0, 0, 0, 0))
 
 
 @cfunc(VOID(I64, I64, I32, I64, I64))
 def window_write(_uc: int, offset: int, size: int, value: int, state: int) -> None:
     """uc_mmio_map write callback of the MMU register window."""
-    io.window_write(carray(state_pointer(state), 1)[0], offset, size, value)
+    s = carray(state_pointer(state), 1)[0]
+    call_slow(s.slow, (state, WINDOW_WRITE, offset, int(size), value, 0, 0, 0))
 
 
 @cfunc(I64(I64, I64, I32, I64))
 def mbar_read(_uc: int, offset: int, size: int, state: int) -> int:
     """uc_mmio_map read callback of the peripheral window."""
-    return io.mbar_read(carray(state_pointer(state), 1)[0], offset, size)
+    s = carray(state_pointer(state), 1)[0]
+    return call_slow(s.slow, (state, MBAR_READ, offset, int(size), 0, 0, 0, 0))
 
 
 @cfunc(VOID(I64, I64, I32, I64, I64))
 def mbar_write(_uc: int, offset: int, size: int, value: int, state: int) -> None:
     """uc_mmio_map write callback of the peripheral window."""
-    io.mbar_write(carray(state_pointer(state), 1)[0], offset, size, value)
+    s = carray(state_pointer(state), 1)[0]
+    call_slow(s.slow, (state, MBAR_WRITE, offset, int(size), value, 0, 0, 0))

@@ -10,10 +10,10 @@ Instructions are fetched from copies of the code pages (emu.cpu.shadow), in whic
 from numba import carray, types
 
 from emu.cpu.blocks import unwind
-from emu.cpu.hooks import boundary_due, modifies, stop
+from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
 from emu.cpu.memory import UC_ALONE, UC_SCRATCH, flush_all, place, touch_data
 from emu.cpu.processor import get_pc, in_supervisor
-from emu.cpu.raw import call_block, load8, state_pointer, store8, store32, store64
+from emu.cpu.raw import call_slow, load8, state_pointer, store8, store32, store64
 from emu.cpu.shadow import PAGE, shadow_page
 from emu.cpu.state import (
     ALONE_BEGUN,
@@ -153,7 +153,7 @@ def public_block(_uc: int, address: int, size: int, state: int) -> None:
         end_with(s, EVENT_STEP)
         stop(s)
     else:
-        call_block(s.slow_block, (state, address & 0xFFFFFFFF, int(size)))
+        call_slow(s.slow, (state, BLOCK, address & 0xFFFFFFFF, int(size), 0, 0, 0, 0))
 
 
 @cfunc(VOID(I64, I32, I64))

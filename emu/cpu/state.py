@@ -109,8 +109,7 @@ STATE_DTYPE = np.dtype(
         ("env", "i8"),
         ("fast", "i8"),  # CPUTLBDescFast[2]: the softmmu tables of supervisor (0) and user (1)
         ("address", "i8"),  # of this record
-        ("slow_fill", "i8"),  # callbacks of emu.cpu.hooks that others call by address
-        ("slow_block", "i8"),
+        ("slow", "i8"),  # emu.cpu.hooks.slow, which the other callbacks call by its address
         ("fn", "i8", (len(FUNCTIONS),)),
         ("scratch", "i8", (4,)),  # value cell for uc_reg_read/uc_reg_write
         ("scratch_address", "i8"),
@@ -158,7 +157,6 @@ STATE_DTYPE = np.dtype(
         ("nested", "i8"),
         ("violations", "i8"),
         ("bus_errors", "i8"),
-        ("bus_error_va", "i8"),
         ("bus_error_pa", "i8"),
         ("exceptions", "i8", (VECTORS,)),
         ("inhibited_reads", "i8"),
@@ -170,7 +168,7 @@ STATE_DTYPE = np.dtype(
         ("regions", REGION_DTYPE, (MAX_REGIONS,)),
         ("n_regions", "i8"),
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
-        ("miss_pc_lost", "i8"),  # misses whose PC found no slot
+        ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
         # --- costs, in cycles (emu.timing.constants)
         ("cost_exception", "i8"),
