@@ -12,7 +12,7 @@ from emu.cpu.exceptions import access_error
 from emu.cpu.fetch import fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
-from emu.cpu.memory import UC_ALONE, UC_BOUNCE, flush_all, holds_code, place, touch_data
+from emu.cpu.memory import UC_ALONE, UC_BOUNCE, empty_softmmu, holds_code, make_room, place, touch_data
 from emu.cpu.operand import word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
@@ -197,13 +197,13 @@ def execute(s: State, pc: int, length: int) -> None:
     """Let unicorn run the instruction; ``s.event`` says how that ended."""
     place_code(s, pc, length)
     copy_parts(s, False)
-    flush_all(s)
+    make_room(s)
     s.alone = ALONE_WAITING
     s.single = 1
     enter_unicorn(s)
     s.alone = ALONE_NO
     s.single = 0
-    flush_all(s)
+    empty_softmmu(s)
     if s.event == EVENT_NONE:
         s.event = EVENT_STEP
 

@@ -27,11 +27,13 @@ from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
     "disarm",
+    "empty_softmmu",
     "fetch16",
     "find_bank",
     "flush_all",
     "flush_page",
     "halt",
+    "make_room",
     "place",
     "read32",
     "slot_of",
@@ -174,6 +176,22 @@ def flush_all(s: State) -> None:
         call_pointer(s.fn[F_FLUSH], (s.cpu,))
     else:
         call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+
+
+@njit
+def empty_softmmu(s: State) -> None:
+    """Public engine: drop every page from unicorn's softmmu."""
+    s.armed_entry = -1
+    s.armed_count = 0
+    s.emptied = s.fills
+    call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+
+
+@njit
+def make_room(s: State) -> None:
+    """Public engine: see that no page of the guest is in the softmmu where pages of ours will be."""
+    if s.emptied != s.fills:
+        empty_softmmu(s)
 
 
 @njit

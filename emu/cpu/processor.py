@@ -6,9 +6,9 @@ byte itself (every instruction that writes it is intercepted) and lets the guest
 ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
-from emu.cpu.memory import CTL_TLB_FLUSH, UC_SCRATCH
-from emu.cpu.raw import call_ctl, call_get_sr, call_reg, call_set_sr, call_start, load32, store16, store32, store64
-from emu.cpu.state import F_CTL, F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
+from emu.cpu.memory import UC_SCRATCH, empty_softmmu, make_room
+from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store16, store32, store64
+from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
 
 __all__ = [
@@ -114,9 +114,9 @@ def run_scratch(s: State, address: int, d0: int) -> int:
     pc, old = get_pc(s), get_register(s, 0)
     s.scratch_run = 1
     set_register(s, 0, d0)
-    call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))  # the guest may have a page at this VA
+    make_room(s)
     call_start(s.fn[F_START], (s.uc, address, 0, 0, 0))
-    call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+    empty_softmmu(s)
     s.scratch_run = 0
     result = get_register(s, 0)
     set_register(s, 0, old)

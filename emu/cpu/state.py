@@ -187,6 +187,7 @@ STATE_DTYPE = np.dtype(
         ("cut", "i8"),  # EVENT_CUT: how many instructions may run
         # --- the public engine (emu.cpu.public)
         ("patch_host", "i8"),  # the op word that a block may not start with before it is intercepted
+        ("emptied", "i8"),  # "fills" when the softmmu was emptied last
         ("alone", "i8"),  # ALONE_*: of the instruction that runs by itself
         ("alone_effects", "i8"),  # what its allowed accesses do
         ("inhibited_parts", "i8"),
