@@ -13,7 +13,18 @@ from emu.cpu.decoders import MVZ_MASK, MVZ_MATCH, OP_TST_L, decode_mvz
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
-from emu.cpu.state import FUNCTIONS, MAX_BOUNCES, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, PAGE_BYTES, SRAM_SIZE, STATE_DTYPE
+from emu.cpu.state import (
+    FUNCTIONS,
+    MAX_BOUNCES,
+    MEMO,
+    MEMO_DTYPE,
+    MISS_PCS,
+    NEVER,
+    PAGE_BYTES,
+    SEEN,
+    SRAM_SIZE,
+    STATE_DTYPE,
+)
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -146,10 +157,10 @@ class Core:
 
     def _add_hooks(self) -> None:
         base = _address(self.array)
-        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
         if self.layout is None:
             self._add_public_hooks(base)
             return
+        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
         library.add_hook(self.uc, library.HOOK_INTR, hooks.native_interrupt.address, base)
         # Until a first block has run unicorn thinks that I/O may not be done inside a block, and runs the block again.
         c.c_uint32.from_address(self.layout.cpu + CPU_CAN_DO_IO).value = 1
@@ -161,12 +172,16 @@ class Core:
         from emu.cpu import public  # compiled only where it is needed
 
         library.add_hook(self.uc, library.HOOK_TLB_FILL, public.public_fill.address, base)
-        library.add_hook(self.uc, library.HOOK_MEM_UNMAPPED, public.public_unmapped.address, base)
-        library.add_hook(self.uc, library.HOOK_MEM_ACCESS, public.public_access.address, base)
+        library.add_hook(self.uc, library.HOOK_BLOCK, public.public_block.address, base)
         library.add_hook(self.uc, library.HOOK_INTR, public.public_interrupt.address, base)
         self._scratch = np.zeros(4096, np.uint8)
         self._scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
         library.map_memory(self.uc, memory.UC_SCRATCH, len(self._scratch), _address(self._scratch))
+        self._alone = np.zeros(4096 * (2048 + 1), np.uint8)
+        library.map_memory(self.uc, memory.UC_ALONE, len(self._alone), _address(self._alone))
+        self._seen = np.zeros((SEEN, 2), np.int64)
+        self.state["alone_code"], self.state["seen"] = _address(self._alone), _address(self._seen)
+        self.state["context"] = library.context_new(self.uc)
 
     def _intercept(self, table_address: int) -> None:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
@@ -246,6 +261,8 @@ class Core:
     def close(self) -> None:
         """Free unicorn's instance and the memory; the counters stay readable."""
         if self.uc:
+            if self.layout is None:
+                library.context_free(int(self.state["context"]))
             library.close(self.uc)
             self.uc = 0
             self.banks.clear()

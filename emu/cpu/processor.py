@@ -6,13 +6,14 @@ byte itself (every instruction that writes it is intercepted) and lets the guest
 ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
-from emu.cpu.memory import UC_SCRATCH
+from emu.cpu.memory import UC_SCRATCH, empty_softmmu, make_room
 from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store16, store32, store64
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
 
 __all__ = [
     "A7",
+    "get_mac_mask",
     "get_pc",
     "get_register",
     "get_sr",
@@ -41,6 +42,7 @@ UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn
 SCRATCH_CCR = UC_SCRATCH  # CCR to D0, then halt
 SCRATCH_FPU = UC_SCRATCH + 0x20  # eight NaNs into FP0-FP7, then halt
 SCRATCH_CACR = UC_SCRATCH + 0x10  # D0 to CACR, then halt
+SCRATCH_MASK = UC_SCRATCH + 0x80  # MASK to D0, then halt
 
 SCRATCH_CODE = (
     bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # CCR to D0, then halt
@@ -48,6 +50,7 @@ SCRATCH_CODE = (
     # FMOVEM.D from 0x40 after the scratch address, PC-relative
     + bytes.fromhex("f23a d0ff 001c 4ac8").ljust(0x20, b"\0")
     + bytes.fromhex("7fffffffffffffff") * 8
+    + bytes.fromhex("ad80 4ac8")  # MASK to D0
 )
 
 
@@ -111,7 +114,9 @@ def run_scratch(s: State, address: int, d0: int) -> int:
     pc, old = get_pc(s), get_register(s, 0)
     s.scratch_run = 1
     set_register(s, 0, d0)
+    make_room(s)
     call_start(s.fn[F_START], (s.uc, address, 0, 0, 0))
+    empty_softmmu(s)
     s.scratch_run = 0
     result = get_register(s, 0)
     set_register(s, 0, old)
@@ -159,6 +164,12 @@ def get_usp(s: State) -> int:
     if s.native:
         return load32(s.env + ENV_USP)
     return uc_read(s, UC_USP)
+
+
+@njit
+def get_mac_mask(s: State) -> int:
+    """MASK of the EMAC. Public engine."""
+    return run_scratch(s, SCRATCH_MASK, 0)
 
 
 @njit
