@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from emu.elf import load_elf
 from tests.conformance.torture.build import Program, kernel
 from tests.conformance.torture.hostile import Outcome, Rig, run_qemu
 
@@ -40,9 +41,10 @@ class Summary:
 def run_program(rig: Rig, program: Program, page_sizes: Sequence[int]) -> Row:
     """One program without MMU, under QEMU, and with pages of each size (kilobytes)."""
     assert program.elf is not None
-    flat = rig.flat(program.elf)
+    elf = load_elf(program.elf)
+    flat = rig.flat(elf)
     seeds = {kb: f"{program.name} O{program.level} {kb} KB" for kb in page_sizes}
-    hostile = {kb: rig.hostile(program.elf, kb, seeds[kb], flat.retired) for kb in page_sizes}
+    hostile = {kb: rig.hostile(elf, kb, seeds[kb], flat.retired) for kb in page_sizes}
     return Row(program.name, program.level, flat, run_qemu(program.elf), hostile)
 
 

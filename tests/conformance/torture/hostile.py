@@ -106,30 +106,29 @@ class Rig:
         """Free the machine."""
         self.machine.close()
 
-    def flat(self, program: Path) -> Outcome:
+    def flat(self, program: Elf) -> Outcome:
         """The undisturbed run: no MMU, VA = PA, no interrupts."""
         self._restore(8)
-        elf = load_elf(program)
-        for segment in elf.segments:
+        for segment in program.segments:
             self.machine.write_physical(segment.vaddr, segment.data)
-        return self._run(self._kernels[8], elf, FLAT_BUDGET)
+        return self._run(self._kernels[8], program, FLAT_BUDGET)
 
-    def hostile(self, program: Path, kilobytes: int, seed: str, retired: int) -> Outcome:
+    def hostile(self, program: Elf, kilobytes: int, seed: str, retired: int) -> Outcome:
         """Behind the MMU, with everything that ``seed`` decides; ``retired``: instructions of the undisturbed run."""
         self._restore(kilobytes)
-        machine, kernel, elf = self.machine, self._kernels[kilobytes], load_elf(program)
+        machine, kernel = self.machine, self._kernels[kilobytes]
         bits, frames = PAGE_SIZES[kilobytes], self._frames[kilobytes]
-        for segment in elf.segments:
+        for segment in program.segments:
             for va, part in pages(segment.vaddr, segment.data, bits):
                 machine.write_physical(USER + (frames[va - USER >> bits] << bits) + va % (1 << bits), part)
-        end = max(segment.vaddr + segment.memsz for segment in elf.segments)
+        end = max(segment.vaddr + segment.memsz for segment in program.segments)
         used = (end - USER + (1 << bits) - 1) >> bits
         machine.write_physical(PAGE_TABLE + 4 * used, bytes(4 * (len(frames) - used)))
         machine.write_physical(LOCK_LIST, lock_list(random.Random(seed + " locks")))
         machine.write_physical(kernel.address("virtual_mode"), long(1))
         enemy = Enemy(machine, seed)
         machine.on_hypercall = enemy.answer
-        outcome = self._run(kernel, elf, HOSTILE_BUDGET + HOSTILE_FACTOR * retired)
+        outcome = self._run(kernel, program, HOSTILE_BUDGET + HOSTILE_FACTOR * retired)
         counts = machine.core.state
         return Outcome(
             outcome.status,
