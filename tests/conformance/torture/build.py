@@ -26,13 +26,62 @@ LIBRARY_FLAGS = ("-O2", "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-
 
 # Debian's libgcc.a for m68k is 68020 code (`-print-multi-lib` has one row), which a ColdFire cannot run: GCC's own
 # sources of what GCC calls are compiled for the right processor, with these instead of its configuration.
-SUPPORT = """
-    muldi3 negdi2 lshrdi3 ashldi3 ashrdi3 cmpdi2 ucmpdi2 clear_cache clz clzsi2 clzdi2 ctzsi2 ctzdi2 ffssi2 ffsdi2
-    popcount_tab popcountsi2 popcountdi2 paritysi2 paritydi2 clrsbsi2 clrsbdi2 bswapsi2 bswapdi2 mulsc3 muldc3 divsc3
-    divdc3 powisf2 powidf2 udivdi3 umoddi3 divdi3 moddi3 udivmoddi4 divmoddi4 fixdfdi fixsfdi fixunsdfdi fixunssfdi
-    floatdidf floatdisf floatundidf floatundisf absvsi2 absvdi2 addvsi3 addvdi3 subvsi3 subvdi3 mulvsi3 mulvdi3 negvsi2
-    negvdi2
-""".split()
+SUPPORT = [
+    "muldi3",
+    "negdi2",
+    "lshrdi3",
+    "ashldi3",
+    "ashrdi3",
+    "cmpdi2",
+    "ucmpdi2",
+    "clear_cache",
+    "clz",
+    "clzsi2",
+    "clzdi2",
+    "ctzsi2",
+    "ctzdi2",
+    "ffssi2",
+    "ffsdi2",
+    "popcount_tab",
+    "popcountsi2",
+    "popcountdi2",
+    "paritysi2",
+    "paritydi2",
+    "clrsbsi2",
+    "clrsbdi2",
+    "bswapsi2",
+    "bswapdi2",
+    "mulsc3",
+    "muldc3",
+    "divsc3",
+    "divdc3",
+    "powisf2",
+    "powidf2",
+    "udivdi3",
+    "umoddi3",
+    "divdi3",
+    "moddi3",
+    "udivmoddi4",
+    "divmoddi4",
+    "fixdfdi",
+    "fixsfdi",
+    "fixunsdfdi",
+    "fixunssfdi",
+    "floatdidf",
+    "floatdisf",
+    "floatundidf",
+    "floatundisf",
+    "absvsi2",
+    "absvdi2",
+    "addvsi3",
+    "addvdi3",
+    "subvsi3",
+    "subvdi3",
+    "mulvsi3",
+    "mulvdi3",
+    "negvsi2",
+    "negvdi2",
+]
 CONFIGURATION = {
     "tconfig.h": "",
     "coretypes.h": "",
@@ -93,7 +142,19 @@ def kernel(kilobytes: int) -> Path:
     if not place.exists():
         made = _temporary(place)
         page_bits = f"-DPAGE_BITS={PAGE_SIZES[kilobytes]}"
-        _run(COMPILER, CPU, *DEFINES, page_bits, *LINK, *SYMBOLS, "-T", GUEST / "kernel.lds", GUEST / "kernel.S", "-o", made)
+        _run(
+            COMPILER,
+            CPU,
+            *DEFINES,
+            page_bits,
+            *LINK,
+            *SYMBOLS,
+            "-T",
+            GUEST / "kernel.lds",
+            GUEST / "kernel.S",
+            "-o",
+            made,
+        )
         _publish(made, place)
     return place
 

@@ -14,7 +14,7 @@ from tests.conformance.torture.layout import BOARD, LOCK_LIST, PAGE_SIZES, PAGE_
 from tests.support.asm import long
 from tests.support.guest import ACC, ADR, CA, CAS, CNL, DTLB_BASE, ITLB, LK, R, W, X, image, read_frame, tag
 
-__all__ = ["ITLB_FREE", "DTLB_FREE", "Outcome", "Rig", "run_qemu"]
+__all__ = ["DTLB_FREE", "ITLB_FREE", "Outcome", "Rig", "run_qemu"]
 
 ITLB_FREE, DTLB_FREE = 2, 4  # the architectural minimum (sheet 1.12)
 ENTRIES = 32
