@@ -45,11 +45,6 @@ class Outcome:
     interrupts: int = 0
     violations: int = 0
 
-    @property
-    def verdict(self) -> tuple[int, bytes]:
-        """What must be equal wherever the program runs."""
-        return self.status, self.output
-
 
 def run_qemu(elf: Path) -> Outcome:
     """The program as a Linux process under qemu-m68k."""
