@@ -100,9 +100,7 @@ def test_isa_b_moves(guest: Bench, code: bytes, source: int, result: int, nz: in
 @pytest.mark.parametrize(
     ("code", "result", "nz"), [(asm.mvs("b", a(A0), D0), 0xFFFFFF89, N), (asm.mvz("b", a(A0), D0), 0x89, 0)]
 )
-def test_mvs_and_mvz_take_the_low_byte_of_an_address_register(
-    guest: Bench, code: bytes, result: int, nz: int
-) -> None:
+def test_mvs_and_mvz_take_the_low_byte_of_an_address_register(guest: Bench, code: bytes, result: int, nz: int) -> None:
     """GCC -mcpu=5475 emits mvs.b %a1,%d1 (gcc.c-torture pr94524-2)."""
     assert flags_after(guest, asm.lea(at(0x12345689), A0), code, ccr=0x1F) == nz | X
     assert guest.registers["d0"] == result

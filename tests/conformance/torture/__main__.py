@@ -19,7 +19,9 @@ T = TypeVar("T")
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.torture", description=__doc__)
     parser.add_argument("--opt", nargs="+", default=["O1", "O2"], metavar="LEVEL", help="optimisation levels: O1 O2")
-    parser.add_argument("--pages", nargs="+", type=int, default=list(PAGE_SIZES), choices=PAGE_SIZES, help="page sizes in KB")
+    parser.add_argument(
+        "--pages", nargs="+", type=int, default=list(PAGE_SIZES), choices=PAGE_SIZES, help="page sizes in KB"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time (default: cores)")
     parser.add_argument("--engine", default="auto", help="the machine's engine (default: auto)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -81,7 +83,11 @@ def main() -> int:
     seconds = {"build": round(built - start, 1), "run": round(time.monotonic() - built, 1)}
     if arguments.json:
         rows_of_table = [asdict(summary) for summary in summaries]
-        print(json.dumps({"summaries": rows_of_table, "failures": failures, "excluded": EXCLUDED, "seconds": seconds}, indent=1))
+        print(
+            json.dumps(
+                {"summaries": rows_of_table, "failures": failures, "excluded": EXCLUDED, "seconds": seconds}, indent=1
+            )
+        )
     else:
         print(table(summaries))
         print(f"\n{len(EXCLUDED)} tests are excluded; building took {seconds['build']} s, running {seconds['run']} s")

@@ -93,7 +93,19 @@ def kernel(kilobytes: int) -> Path:
     if not place.exists():
         made = _temporary(place)
         page_bits = f"-DPAGE_BITS={PAGE_SIZES[kilobytes]}"
-        _run(COMPILER, CPU, *DEFINES, page_bits, *LINK, *SYMBOLS, "-T", GUEST / "kernel.lds", GUEST / "kernel.S", "-o", made)
+        _run(
+            COMPILER,
+            CPU,
+            *DEFINES,
+            page_bits,
+            *LINK,
+            *SYMBOLS,
+            "-T",
+            GUEST / "kernel.lds",
+            GUEST / "kernel.S",
+            "-o",
+            made,
+        )
         _publish(made, place)
     return place
 
