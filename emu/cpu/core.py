@@ -86,6 +86,7 @@ class Core:
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
         self._bounce = np.zeros(4096 * MAX_BOUNCES, np.uint8)
         self._shadows: list[NDArray[np.uint8]] = []
+        self._alone: list[NDArray[Any]] = []
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
@@ -177,10 +178,10 @@ class Core:
         self._scratch = np.zeros(4096, np.uint8)
         self._scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
         library.map_memory(self.uc, memory.UC_SCRATCH, len(self._scratch), _address(self._scratch))
-        self._alone = np.zeros(4096 * (2048 + 1), np.uint8)
-        library.map_memory(self.uc, memory.UC_ALONE, len(self._alone), _address(self._alone))
-        self._seen = np.zeros((SEEN, 2), np.int64)
-        self.state["alone_code"], self.state["seen"] = _address(self._alone), _address(self._seen)
+        code, seen = np.zeros(4096 * (2048 + 1), np.uint8), np.zeros((SEEN, 2), np.int64)
+        library.map_memory(self.uc, memory.UC_ALONE, len(code), _address(code))
+        self.state["alone_code"], self.state["seen"] = _address(code), _address(seen)
+        self._alone = [code, seen]
         self.state["context"] = library.context_new(self.uc)
 
     def _intercept(self, table_address: int) -> None:
@@ -267,6 +268,7 @@ class Core:
             self.uc = 0
             self.banks.clear()
             self._shadows.clear()
+            self._alone.clear()
 
     # --- looks from outside, without effect on the guest
 
