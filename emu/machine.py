@@ -207,10 +207,14 @@ class Machine:
             s["attention"] |= st.ATTENTION_IRQ
 
     def schedule_interrupt(self, level: int, vector: int, at_cycle: int) -> None:
-        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier."""
+        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier.
+
+        A handler of hypercalls may call it too: then it holds for the run that goes on.
+        """
         self._check_interrupt(level, vector)
         s = self.core.state
         s["timer_cycle"], s["timer_level"], s["timer_vector"] = at_cycle, level, vector
+        s["cycle_limit"] = min(int(s["cycle_budget"]), at_cycle)
 
     @staticmethod
     def _check_interrupt(level: int, vector: int) -> None:

@@ -79,14 +79,11 @@ class Core:
         self.state = self.array[0]
         self.state["mmu"] = new_mmu(itlb_entries, dtlb_entries, policy, cas_uses_mmutr, seed)[0]
         self.banks: list[Bank] = []
-        self._memo = np.zeros(MEMO, MEMO_DTYPE)
+        self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
         self._opcodes = opcode_table()
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
-        self._bounce = np.zeros(4096 * MAX_BOUNCES, np.uint8)
-        self._shadows: list[NDArray[np.uint8]] = []
-        self._alone: list[NDArray[Any]] = []
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
@@ -125,7 +122,7 @@ class Core:
         s["slow"] = hooks.slow.address
         s["scratch_address"] = base + offsets["scratch"][1]
         s["image_address"] = base + offsets["image"][1]
-        s["memo"] = _address(self._memo)
+        s["memo"] = _address(self._hold(np.zeros(MEMO, MEMO_DTYPE)))
         s["miss_pc"] = _address(self._miss_pc)
         s["opcodes"] = _address(self._opcodes)
         s["console"] = _address(self._console)
@@ -149,8 +146,7 @@ class Core:
         library.map_io(
             self.uc, memory.UC_MBAR, memory.MBAR_SIZE, hooks.mbar_read.address, hooks.mbar_write.address, base
         )
-        library.map_memory(self.uc, memory.UC_BOUNCE, len(self._bounce), _address(self._bounce))
-        self.state["bounce_buffer"] = _address(self._bounce)
+        self.state["bounce_buffer"] = self._map_own(memory.UC_BOUNCE, np.zeros(4096 * MAX_BOUNCES, np.uint8))
         for i, (data, pages) in enumerate(self._sram):
             where = memory.UC_SRAM + i * SRAM_SIZE
             library.map_memory(self.uc, where, SRAM_SIZE, _address(data))
@@ -175,13 +171,11 @@ class Core:
         library.add_hook(self.uc, library.HOOK_TLB_FILL, public.public_fill.address, base)
         library.add_hook(self.uc, library.HOOK_BLOCK, public.public_block.address, base)
         library.add_hook(self.uc, library.HOOK_INTR, public.public_interrupt.address, base)
-        self._scratch = np.zeros(4096, np.uint8)
-        self._scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
-        library.map_memory(self.uc, memory.UC_SCRATCH, len(self._scratch), _address(self._scratch))
-        code, seen = np.zeros(4096 * (2048 + 1), np.uint8), np.zeros((SEEN, 2), np.int64)
-        library.map_memory(self.uc, memory.UC_ALONE, len(code), _address(code))
-        self.state["alone_code"], self.state["seen"] = _address(code), _address(seen)
-        self._alone = [code, seen]
+        scratch = np.zeros(4096, np.uint8)
+        scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
+        self._map_own(memory.UC_SCRATCH, scratch)
+        self.state["alone_code"] = self._map_own(memory.UC_ALONE, np.zeros(4096 * (2048 + 1), np.uint8))
+        self.state["seen"] = _address(self._hold(np.zeros((SEEN, 2), np.int64)))
         self.state["context"] = library.context_new(self.uc)
 
     def _intercept(self, table_address: int) -> None:
@@ -230,12 +224,20 @@ class Core:
         self.state["n_banks"] = len(self.banks)
         return bank
 
+    def _hold(self, buffer: NDArray[Any]) -> NDArray[Any]:
+        """Keep ``buffer`` alive as long as unicorn and compiled code may use it."""
+        self._held.append(buffer)
+        return buffer
+
+    def _map_own(self, where: int, buffer: NDArray[np.uint8]) -> int:
+        """Map ``buffer`` at unicorn's address ``where``, which is none of the guest's; its host address."""
+        library.map_memory(self.uc, where, len(buffer), _address(self._hold(buffer)))
+        return _address(buffer)
+
     def _add_shadow(self, record: Any, size: int) -> None:
         """Public engine: room for the fetched copies of code pages; host pages appear when touched."""
-        shadow = np.zeros(size, np.uint8)
-        library.map_memory(self.uc, self._next_uc, size, _address(shadow))
-        record["shadow"], record["shadow_host"] = self._next_uc, _address(shadow)
-        self._shadows.append(shadow)
+        record["shadow"] = self._next_uc
+        record["shadow_host"] = self._map_own(self._next_uc, np.zeros(size, np.uint8))
         self._next_uc += size
 
     def run(self) -> int:
@@ -267,8 +269,7 @@ class Core:
             library.close(self.uc)
             self.uc = 0
             self.banks.clear()
-            self._shadows.clear()
-            self._alone.clear()
+            self._held.clear()
 
     # --- looks from outside, without effect on the guest
 

@@ -307,9 +307,10 @@ _LINES_5_TO_7 = (
     Row("BSR.W", "0110 0001 0000 0000", _BRA, extra=1, flags=F_BRANCH, store=4, form=FORM_STACK),
     Row("BSR.L", "0110 0001 1111 1111", _BRA, extra=2, flags=F_BRANCH, store=4, form=FORM_STACK),
     Row("MOVEQ", "0111 ddd0 iiii iiii", _MOVEQ),
-    Row("MVS.B", "0111 ddd1 00ee eeee", _MOVE, DATA, immediate=1, load=1),
+    # An has a low byte here, unlike in MOVE.B: GAS accepts it, GCC -mcpu=5475 emits it (gcc.c-torture pr94524-2).
+    Row("MVS.B", "0111 ddd1 00ee eeee", _MOVE, ALL, immediate=1, load=1),
     Row("MVS.W", "0111 ddd1 01ee eeee", _MOVE, ALL, immediate=1, load=2),
-    Row("MVZ.B", "0111 ddd1 10ee eeee", _MOVE, DATA, immediate=1, load=1),
+    Row("MVZ.B", "0111 ddd1 10ee eeee", _MOVE, ALL, immediate=1, load=1),
     Row("MVZ.W", "0111 ddd1 11ee eeee", _MOVE, ALL, immediate=1, load=2),
 )
 

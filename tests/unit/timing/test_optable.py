@@ -223,7 +223,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("op", "words", "cycles", "flags", "instruction"), EXAMPLES)
 def test_instruction(op: int, words: int, cycles: int, flags: int, instruction: str) -> None:
-    assert TABLE[["words", "cycles", "flags"]][op].tolist() == (words, cycles, flags), instruction
+    assert TABLE[op][["words", "cycles", "flags"]].tolist() == (words, cycles, flags), instruction
 
 
 # Hardware sheet 4.1: "Not in any ColdFire", and what only other ColdFires have.
