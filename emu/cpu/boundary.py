@@ -212,8 +212,7 @@ def public_event(s: State, pc: int, size: int) -> int:
         if (pc + at ^ pc) & 0xFFFFF000:
             break
         op = load16be(host)
-        fpu_off = s.fpu_disabled and op & 0xFF00 == 0xF200
-        if (fpu_off or intercepted_by_patch(op, opcode_flags(s, op))) and not is_patched(s, host):
+        if intercepted_by_patch(op, opcode_flags(s, op)) and not is_patched(s, host):
             s.patch_host = host
             return EVENT_PATCH
         at += instruction_length(s, op)

@@ -16,9 +16,13 @@ TRAPPED = (
     (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
     (0xF1C0, 0x81C0),  # DIVS.W: the same
     (0xFFFF, 0x4E72),  # STOP: unicorn would end the run without a hook
+    (0xFF00, 0xF200),  # FPU: 80-bit numbers, denormals, no exceptions, no FPIAR (emu.cpu.fpu)
     (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word
+    (0xF100, 0xA000),  # MAC and MSAC: wrong sign, load not done (emu.cpu.emac)
+    (0xF1C0, 0xA100),  # MOVE to the EMAC
+    (0xF180, 0xA180),  # MOVE from the EMAC, MOVCLR
     (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
-    (0xFFC0, 0xFBC0),  # WDEBUG aborts the process
+    (0xFF00, 0xFB00),  # WDDATA raises 8 always, WDEBUG aborts the process
 )
 # The public engine cannot see SR after the guest writes it.
 TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
