@@ -130,11 +130,9 @@ def condition(a: int) -> int:
 
 @njit
 def compared(a: int, b: int) -> int:
-    """FPCC of FCMP: that of a - b, but never I; equal numbers keep the sign of ``a``, the destination (CFPRM FCMP)."""
-    if ieee.is_zero(a) and ieee.is_zero(b):
-        b = a
-    if a == b:
-        return FPSR_Z | (FPSR_N if a < 0 else 0)
+    """FPCC of FCMP: that of a - b, of which the magnitude does not matter."""
+    if a == b or (ieee.is_zero(a) and ieee.is_zero(b)):
+        return FPSR_Z
     less = ieee.magnitude(a) < ieee.magnitude(b) if a >= 0 and b >= 0 else ieee.magnitude(a) > ieee.magnitude(b)
     if (a ^ b) < 0:
         less = a < 0

@@ -186,7 +186,7 @@ class Fpu:
     @staticmethod
     def _compare(left: float, right: float) -> int:
         if left == right:
-            return CC_Z | (CC_N if math.copysign(1, left) < 0 else 0)
+            return CC_Z
         return CC_N if left < right else 0
 
     def _calculate(self, name: str, a: int, b: int, form: Format) -> tuple[int, int]:

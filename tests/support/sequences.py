@@ -264,10 +264,16 @@ def _fpu_branch(rng: Rng) -> bytes:
 
 
 def _fpu_store(rng: Rng) -> bytes:
-    size = rng.choice("bwlsd")
+    """To an integer only what fits, because QEMU stores something else where OPERR has a defined result."""
+    size, n = rng.choice("bwlsd"), data(rng)
+    setup = b""
+    if size in "bwl":
+        small = asm.moveq(rng.randint(-128, 127), 1) + asm.moveq(rng.choice((1, 2, 4, 7)), 2)
+        setup = small + asm.fp_from("move", "l", d(1), n) + asm.fp_from("div", "l", d(2), n)
     if size == "d" or rng.random() < 0.5:
-        return asm.lea(at(DATA + 24), 0) + asm.fp_to(size, data(rng), rng.choice((ind(0), post(0), pre(0), disp(0, 8))))
-    return asm.fp_to(size, data(rng), d(data(rng)))
+        target = rng.choice((ind(0), post(0), pre(0), disp(0, 8)))
+        return setup + asm.lea(at(DATA + 24), 0) + asm.fp_to(size, n, target)
+    return setup + asm.fp_to(size, n, d(data(rng)))
 
 
 def _fpu_multiple(rng: Rng) -> bytes:
@@ -324,8 +330,8 @@ def random_steps(rng: Rng, count: int) -> list[Step]:
 
 
 def prologue(rng: Rng) -> bytes:
-    """All registers from the seed, FPU at double precision (QEMU's default is the 68k's extended one)."""
-    code = asm.move("l", imm(0x80), d(0)) + asm.fp_to_control(d(0), asm.FPCR)
+    """All registers and the rounding mode from the seed; FPU at double precision (QEMU's default is extended)."""
+    code = asm.move("l", imm(0x80 | rng.choice((0, 0, 0x10, 0x20, 0x30))), d(0)) + asm.fp_to_control(d(0), asm.FPCR)
     code += asm.lea(at(CONSTANTS), 0) + asm.fmovem_load(ind(0), range(8))
     code += b"".join(asm.move("l", imm(value(rng)), d(n)) for n in range(8))
     code += b"".join(asm.move("l", imm(value(rng)), asm.a(n)) for n in range(7))
