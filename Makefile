@@ -8,10 +8,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow bench firmware readme lint clean
+.PHONY: help compare test test-slow conformance bench firmware readme lint clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a scenario file)
 	@$(BIN)/cfemu compare $(ARGS)
@@ -21,6 +21,9 @@ test: $(VENV)/.installed-dev  ## run the fast tests (ARGS="tests/unit -k tlb")
 
 test-slow: $(VENV)/.installed-dev  ## run the conformance tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+conformance: $(VENV)/.installed-dev  ## the full evidence, written to docs/conformance.md (ARGS="torture": one section)
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-up times (ARGS="--json")
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -32,7 +32,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
-from emu.regions import OTHER, Regions
+from emu.regions import MORE_PLACES, OTHER, Regions
 from emu.timing.constants import Costs
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
@@ -207,10 +207,14 @@ class Machine:
             s["attention"] |= st.ATTENTION_IRQ
 
     def schedule_interrupt(self, level: int, vector: int, at_cycle: int) -> None:
-        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier."""
+        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier.
+
+        A handler of hypercalls may call it too: then it holds for the run that goes on.
+        """
         self._check_interrupt(level, vector)
         s = self.core.state
         s["timer_cycle"], s["timer_level"], s["timer_vector"] = at_cycle, level, vector
+        s["cycle_limit"] = min(int(s["cycle_budget"]), at_cycle)
 
     @staticmethod
     def _check_interrupt(level: int, vector: int) -> None:
@@ -322,9 +326,6 @@ class Machine:
                 return UndefinedRegister(text, state)
             case st.HALT_UNSUPPORTED:
                 return UnsupportedFeature(f"instruction {value:#06x} is not modelled {where}", state)
-            case st.HALT_SKEW:
-                text = f"1-KB pages at {address:#010x} that the public engine cannot tell apart (PA {value:#x}) {where}"
-                return UnsupportedFeature(text, state)
         return EngineError(f"unicorn error {value} {where}; state:\n{state}")
 
     def _fault_address(self, fs: int) -> str:
@@ -379,6 +380,9 @@ class Machine:
             entry = by_symbol.setdefault(name, {"itlb": 0, "dtlb": 0})
             entry["itlb"] += int(itlb)
             entry["dtlb"] += int(dtlb)
+        lost = s["miss_pc_lost"]
+        if lost.any():
+            by_symbol[MORE_PLACES] = {"itlb": int(lost[0]), "dtlb": int(lost[1])}
         m = s["misses"]
         return Counters(
             instructions=int(s["instructions"]),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from emu.errors import UsageError
 
-__all__ = ["OTHER", "Region", "Regions"]
+__all__ = ["MORE_PLACES", "OTHER", "Region", "Regions"]
 
 OTHER = "other"
+MORE_PLACES = "(more places)"  # misses by symbol: what found no room in the table of places
 MAX_NAMED = 63  # the engine's table has 64 places, the last of them for everything else
 
 

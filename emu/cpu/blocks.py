@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 
+from emu.cpu.intercept import aborts
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
@@ -15,7 +16,17 @@ from emu.cpu.state import MEMO, State
 from emu.jit import njit
 from emu.timing.cost import instruction_cycles
 
-__all__ = ["block_cost", "forget_blocks", "instruction_length", "measure", "opcode_flags", "unwind"]
+__all__ = [
+    "block_cost",
+    "forget_blocks",
+    "has_hidden_word",
+    "instruction_length",
+    "is_known",
+    "measure",
+    "opcode_flags",
+    "opcodes",
+    "unwind",
+]
 
 NO_LIMIT = 1 << 62
 
@@ -36,6 +47,15 @@ def instruction_length(s: State, op: int) -> int:
 def opcode_flags(s: State, op: int) -> int:
     """F_* of :mod:`emu.timing.isa`."""
     return int(opcodes(s)[op].flags)
+
+
+@njit
+def has_hidden_word(s: State, pc: int, op: int) -> bool:
+    """Whether a word behind the op word of the instruction at ``pc`` may not stand in what unicorn translates."""
+    for k in range(2, instruction_length(s, op), 2):
+        if aborts(fetch16(s, (pc + k) & 0xFFFFFFFF, in_supervisor(s)) & 0xFFFF):
+            return True
+    return False
 
 
 @njit
@@ -75,10 +95,23 @@ def measure(s: State, start: int, end: int, most: int) -> tuple[int, int, int]:
 
 
 @njit
+def memo_of(s: State) -> int:
+    """Address of the record that the cost of the current block is remembered in."""
+    return int(s.memo + 32 * ((s.block_host >> 1) & (MEMO - 1)))
+
+
+@njit
+def is_known(s: State) -> bool:
+    """Whether the cost of the current block is remembered: it has been met before."""
+    record = memo_of(s)
+    return bool(load64(record) == s.block_host and load64(record + 8) == s.block_size)
+
+
+@njit
 def block_cost(s: State) -> tuple[int, int]:
     """(instructions, cycles) of the whole current block, remembered by the address of its bytes."""
-    record = s.memo + 32 * ((s.block_host >> 1) & (MEMO - 1))
-    if load64(record) == s.block_host and load64(record + 8) == s.block_size:
+    record = memo_of(s)
+    if is_known(s):
         return load64(record + 16), load64(record + 24)
     count, cycles, _ = measure(s, 0, s.block_size, NO_LIMIT)
     if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & page_mask(s) == 0:  # its second page may be remapped

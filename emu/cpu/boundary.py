@@ -4,11 +4,12 @@ Everything that may stop the guest takes effect at the first instruction boundar
 however unicorn cuts its blocks: a block that would run past the boundary is not started but cut.
 """
 
-from emu.cpu.blocks import block_cost, instruction_length, measure, opcode_flags
+from emu.cpu.blocks import block_cost, has_hidden_word, instruction_length, is_known, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
-from emu.cpu.memory import halt, note_code, place, swallowed_word
+from emu.cpu.memory import note_code, place, swallowed_word
 from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
+from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
     ATTENTION_IRQ,
     ATTENTION_STOPS,
@@ -20,12 +21,10 @@ from emu.cpu.state import (
     EVENT_NONE,
     EVENT_ODD,
     EVENT_PATCH,
-    EVENT_REFETCH,
     EVENT_STALE,
     EVENT_STEP,
     EVENT_TRACE,
     HALT_NONE,
-    HALT_SKEW,
     MEMO,
     STEP_BEGUN,
     STEP_NONE,
@@ -39,8 +38,6 @@ from emu.mmu.state import FETCH, ITLB
 __all__ = ["boundary_event", "interrupt_due", "note_translation", "start_block", "start_known_block"]
 
 SMALL_PAGE_BITS = 10
-OP_ILLEGAL = 0x4AFC
-ACCESSES_OF_ONE_INSTRUCTION = 16  # MOVEM with all registers
 
 
 @njit
@@ -76,22 +73,10 @@ def boundary_event(s: State, pc: int) -> int:
 
 
 @njit
-def limit_is_near(s: State, count: int, cycles: int) -> bool:
-    """Public engine: whether inhibited accesses, charged as they happen, could pass the cycle limit inside the block.
-
-    Then it is run one instruction at a time.
-    """
-    if s.native or not s.inhibited_seen:
-        return False
-    dearest = max(s.cost_inhibited_read, s.cost_inhibited_write)
-    return bool(s.cycles + cycles + count * ACCESSES_OF_ONE_INSTRUCTION * dearest > s.cycle_limit)
-
-
-@njit
 def allowed_instructions(s: State, count: int, cycles: int) -> int:
     """How many of the ``count`` instructions of the current block may run before the next boundary event."""
     most = count
-    if system_byte(s) & SR_T or s.code_small or limit_is_near(s, count, cycles):
+    if system_byte(s) & SR_T or s.code_small:
         most = 1
     if s.attention & ATTENTION_IRQ and s.instructions == s.hold_instructions:
         most = 1
@@ -185,8 +170,6 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
     s.second_va = va
     if pages:
         note_code(pages, 0, (pa & 0xFFF) + 2)
-    if not s.native and s.code_small and (va ^ s.block_pc) & 0xFFFFF000 == 0 and pa - s.code_pa != va - s.block_pc:
-        halt(s, HALT_SKEW, va, pa)  # unicorn has read the second part from the first page's frame
     s.code_key = -1
     return True
 
@@ -203,30 +186,19 @@ def note_translation(s: State, pc: int, size: int) -> None:
 
 @njit
 def public_event(s: State, pc: int, size: int) -> int:
-    """Public engine: what must be done to the fetched copy of the code before this block may run."""
-    if s.code_small and (s.fetch_va != pc & 0xFFFFF000 or s.fetch_pa != s.code_pa & 0xFFFFF000):
-        return EVENT_REFETCH
+    """Public engine: what must be done before this block, new on its page, may run."""
     at = 0
     while at < size:
         host = s.block_host + at
         if (pc + at ^ pc) & 0xFFFFF000:
             break
         op = load16be(host)
-        if intercepted_by_patch(op, opcode_flags(s, op)) and not is_patched(s, host):
+        hidden = intercepted_by_patch(op, opcode_flags(s, op)) or has_hidden_word(s, pc + at, op)
+        if hidden and not is_patched(s, host):
             s.patch_host = host
             return EVENT_PATCH
         at += instruction_length(s, op)
     return EVENT_NONE
-
-
-@njit
-def is_patched(s: State, host: int) -> bool:
-    """Whether the fetched copy of the word at ``host`` holds ILLEGAL already."""
-    for i in range(s.n_banks):
-        bank = s.banks[i]
-        if bank.host <= host < bank.host + bank.end - bank.base and bank.shadow_host:
-            return load16be(bank.shadow_host + host - bank.host) == OP_ILLEGAL
-    return False
 
 
 @njit
@@ -253,7 +225,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     s.block_pc = pc
     s.block_size = size
     s.block_host = s.code_host + (pc & 0xFFF)
-    if not s.native:
+    if not s.native and not is_known(s):
         event = public_event(s, pc, size)
         if event != EVENT_NONE:
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
@@ -295,7 +267,6 @@ def needs_cut(s: State, count: int, cycles: int) -> bool:
     return (
         s.instructions + count > s.instruction_limit
         or s.cycles + cycles >= s.cycle_limit  # the last instruction may cost nothing (TRAP) and be behind the limit
-        or limit_is_near(s, count, cycles)
         or s.attention != 0
         or s.code_small != 0
         or system_byte(s) & SR_T != 0

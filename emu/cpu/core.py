@@ -14,7 +14,18 @@ from emu.cpu.ieee import DEFAULT_NAN
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
-from emu.cpu.state import FUNCTIONS, MAX_BOUNCES, MEMO, MEMO_DTYPE, MISS_PCS, NEVER, PAGE_BYTES, SRAM_SIZE, STATE_DTYPE
+from emu.cpu.state import (
+    FUNCTIONS,
+    MAX_BOUNCES,
+    MEMO,
+    MEMO_DTYPE,
+    MISS_PCS,
+    NEVER,
+    PAGE_BYTES,
+    SEEN,
+    SRAM_SIZE,
+    STATE_DTYPE,
+)
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -69,13 +80,11 @@ class Core:
         self.state = self.array[0]
         self.state["mmu"] = new_mmu(itlb_entries, dtlb_entries, policy, cas_uses_mmutr, seed)[0]
         self.banks: list[Bank] = []
-        self._memo = np.zeros(MEMO, MEMO_DTYPE)
+        self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
         self._opcodes = opcode_table()
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
-        self._bounce = np.zeros(4096 * MAX_BOUNCES, np.uint8)
-        self._shadows: list[NDArray[np.uint8]] = []
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
@@ -114,7 +123,7 @@ class Core:
         s["slow"] = hooks.slow.address
         s["scratch_address"] = base + offsets["scratch"][1]
         s["image_address"] = base + offsets["image"][1]
-        s["memo"] = _address(self._memo)
+        s["memo"] = _address(self._hold(np.zeros(MEMO, MEMO_DTYPE)))
         s["miss_pc"] = _address(self._miss_pc)
         s["opcodes"] = _address(self._opcodes)
         s["console"] = _address(self._console)
@@ -140,8 +149,7 @@ class Core:
         library.map_io(
             self.uc, memory.UC_MBAR, memory.MBAR_SIZE, hooks.mbar_read.address, hooks.mbar_write.address, base
         )
-        library.map_memory(self.uc, memory.UC_BOUNCE, len(self._bounce), _address(self._bounce))
-        self.state["bounce_buffer"] = _address(self._bounce)
+        self.state["bounce_buffer"] = self._map_own(memory.UC_BOUNCE, np.zeros(4096 * MAX_BOUNCES, np.uint8))
         for i, (data, pages) in enumerate(self._sram):
             where = memory.UC_SRAM + i * SRAM_SIZE
             library.map_memory(self.uc, where, SRAM_SIZE, _address(data))
@@ -149,10 +157,10 @@ class Core:
 
     def _add_hooks(self) -> None:
         base = _address(self.array)
-        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
         if self.layout is None:
             self._add_public_hooks(base)
             return
+        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
         library.add_hook(self.uc, library.HOOK_INTR, hooks.native_interrupt.address, base)
         # Until a first block has run unicorn thinks that I/O may not be done inside a block, and runs the block again.
         c.c_uint32.from_address(self.layout.cpu + CPU_CAN_DO_IO).value = 1
@@ -164,12 +172,14 @@ class Core:
         from emu.cpu import public  # compiled only where it is needed
 
         library.add_hook(self.uc, library.HOOK_TLB_FILL, public.public_fill.address, base)
-        library.add_hook(self.uc, library.HOOK_MEM_UNMAPPED, public.public_unmapped.address, base)
-        library.add_hook(self.uc, library.HOOK_MEM_ACCESS, public.public_access.address, base)
+        library.add_hook(self.uc, library.HOOK_BLOCK, public.public_block.address, base)
         library.add_hook(self.uc, library.HOOK_INTR, public.public_interrupt.address, base)
-        self._scratch = np.zeros(4096, np.uint8)
-        self._scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
-        library.map_memory(self.uc, memory.UC_SCRATCH, len(self._scratch), _address(self._scratch))
+        scratch = np.zeros(4096, np.uint8)
+        scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
+        self._map_own(memory.UC_SCRATCH, scratch)
+        self.state["alone_code"] = self._map_own(memory.UC_ALONE, np.zeros(4096 * (2048 + 1), np.uint8))
+        self.state["seen"] = _address(self._hold(np.zeros((SEEN, 2), np.int64)))
+        self.state["context"] = library.context_new(self.uc)
 
     def _intercept(self, table_address: int) -> None:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
@@ -215,12 +225,20 @@ class Core:
         self.state["n_banks"] = len(self.banks)
         return bank
 
+    def _hold(self, buffer: NDArray[Any]) -> NDArray[Any]:
+        """Keep ``buffer`` alive as long as unicorn and compiled code may use it."""
+        self._held.append(buffer)
+        return buffer
+
+    def _map_own(self, where: int, buffer: NDArray[np.uint8]) -> int:
+        """Map ``buffer`` at unicorn's address ``where``, which is none of the guest's; its host address."""
+        library.map_memory(self.uc, where, len(buffer), _address(self._hold(buffer)))
+        return _address(buffer)
+
     def _add_shadow(self, record: Any, size: int) -> None:
         """Public engine: room for the fetched copies of code pages; host pages appear when touched."""
-        shadow = np.zeros(size, np.uint8)
-        library.map_memory(self.uc, self._next_uc, size, _address(shadow))
-        record["shadow"], record["shadow_host"] = self._next_uc, _address(shadow)
-        self._shadows.append(shadow)
+        record["shadow"] = self._next_uc
+        record["shadow_host"] = self._map_own(self._next_uc, np.zeros(size, np.uint8))
         self._next_uc += size
 
     def run(self) -> int:
@@ -247,10 +265,12 @@ class Core:
     def close(self) -> None:
         """Free unicorn's instance and the memory; the counters stay readable."""
         if self.uc:
+            if self.layout is None:
+                library.context_free(int(self.state["context"]))
             library.close(self.uc)
             self.uc = 0
             self.banks.clear()
-            self._shadows.clear()
+            self._held.clear()
 
     # --- looks from outside, without effect on the guest
 

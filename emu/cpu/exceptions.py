@@ -54,7 +54,7 @@ def region_of(s: State, va: int) -> int:
 
 @njit
 def count_pc(s: State, pc: int, side: int) -> None:
-    """Misses by PC: an open-addressed table of (pc + 1, itlb, dtlb); when it is full the last slot takes the rest."""
+    """Misses by PC: an open-addressed table of (pc + 1, itlb, dtlb); what finds no slot is counted together."""
     index = ((pc >> 1) * 0x9E3779B1) & (MISS_PCS - 1)
     for _ in range(64):
         slot = s.miss_pc + 24 * index
@@ -64,7 +64,7 @@ def count_pc(s: State, pc: int, side: int) -> None:
             store64(slot + 8 + 8 * side, load64(slot + 8 + 8 * side) + 1)
             return
         index = (index + 1) & (MISS_PCS - 1)
-    s.miss_pc_lost += 1
+    s.miss_pc_lost[side] += 1
 
 
 @njit
@@ -163,7 +163,6 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
         # Translated, but nothing answers on the bus (sheet 7 item 29).
         s.bus_errors += 1
         fs = FS_FETCH_ERROR if kind == FETCH else (FS_WRITE_ERROR if kind == WRITE else FS_READ_ERROR)
-        s.bus_error_va = va
         s.bus_error_pa = pa
         return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
     fs = fault(s.mmu, va, kind, supervisor)

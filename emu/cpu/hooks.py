@@ -202,8 +202,6 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
 @njit
 def block(s: State, pc: int, size: int) -> None:
     """Any block that is about to run."""
-    if s.scratch_run:
-        return
     event = start_block(s, pc, size)
     if event != EVENT_NONE:
         note_translation(s, pc, size)
@@ -225,7 +223,7 @@ def serve(s: State, number: int) -> bool:
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
         flags = opcode_flags(s, op)
-        if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op, flags))):
+        if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op))):
             return emulate(s, pc, op)
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)
@@ -281,10 +279,10 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
 
 @cfunc(VOID(I64, I64, I32, I64))
 def on_block(_uc: int, address: int, size: int, state: int) -> None:
-    """UC_HOOK_BLOCK."""
+    """UC_HOOK_BLOCK of the native engine."""
     s = carray(state_pointer(state), 1)[0]
     va = address & 0xFFFFFFFF
-    if not (s.native and start_known_block(s, va, size)):
+    if not start_known_block(s, va, size):
         call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
 
 

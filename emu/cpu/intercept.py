@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from emu.jit import njit
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
 
-__all__ = ["intercepted_by_patch", "intercepted_by_table", "is_trapped", "is_trapped_publicly"]
+__all__ = [
+    "aborts",
+    "clears_n",
+    "intercepted_by_patch",
+    "intercepted_by_table",
+    "is_trapped",
+    "is_trapped_publicly",
+    "runs_alone",
+]
 
 # (mask, match) of every op word that is emulated (emu.cpu.traps), with the reason.
 TRAPPED = (
@@ -26,6 +34,7 @@ TRAPPED = (
 )
 # The public engine cannot see SR after the guest writes it.
 TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
+OP_MVZ, MVZ_MASK = 0x7180, 0xF180
 
 
 @njit
@@ -38,19 +47,40 @@ def is_trapped(op: int) -> bool:
 
 
 @njit
-def is_trapped_publicly(op: int, flags: int) -> bool:
-    """Whether the public engine emulates it as well. BSET, BCLR and BCHG of memory spoil the flags when their write
-    faults (unicorn-notes 5), which only the native engine can repair."""
-    found = flags & F_BITOP_MEM != 0
+def is_trapped_publicly(op: int) -> bool:
+    """Whether the public engine emulates it as well."""
+    found = False
     for pair in TRAPPED_PUBLICLY:
         found |= op & pair[0] == pair[1]
     return found
 
 
 @njit
+def aborts(op: int) -> bool:
+    """Whether unicorn may abort the process when it translates the word as an op word: FPU instructions with operands
+    that it does not know, and WDEBUG. Of all 65536 op words these are the only ones."""
+    return op & 0xFF00 == 0xF200 or op & 0xFFC0 == 0xFBC0
+
+
+@njit
+def clears_n(op: int) -> bool:
+    """MVZ: the result is positive, but unicorn sets N from the source's top bit."""
+    return op & MVZ_MASK == OP_MVZ
+
+
+@njit
+def runs_alone(op: int, flags: int) -> bool:
+    """Public engine: whether unicorn may execute the instruction, but only by itself.
+
+    MVZ has its flags mended; BSET, BCLR and BCHG of memory would spoil theirs when the write faults (unicorn-notes 5).
+    """
+    return clears_n(op) or flags & F_BITOP_MEM != 0
+
+
+@njit
 def intercepted_by_patch(op: int, flags: int) -> bool:
     """Public engine: whether ILLEGAL must stand in the fetched copy of the code instead of ``op``."""
-    return flags & F_ILLEGAL != 0 or is_trapped(op) or is_trapped_publicly(op, flags)
+    return flags & F_ILLEGAL != 0 or is_trapped(op) or is_trapped_publicly(op) or runs_alone(op, flags)
 
 
 def intercepted_by_table(opcodes: NDArray[Any]) -> NDArray[np.bool_]:

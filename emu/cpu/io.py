@@ -44,7 +44,7 @@ MAILBOX_CALL, MAILBOX_STATUS, MAILBOX_BEGIN, MAILBOX_END, MAILBOX_LIMIT = 0x40, 
 def stop_here(s: State, event: int) -> None:
     """Leave unicorn at the instruction that makes the current I/O access, as if it had not begun.
 
-    The native engine does not come back from here; the public engine returns and unicorn stops at the access.
+    The native engine does not come back from here; the public engine lets the instruction end and then undoes it.
     """
     s.event = event
     if s.native:
@@ -54,15 +54,14 @@ def stop_here(s: State, event: int) -> None:
         unwind(s, get_pc(s))
         call_pointer(s.fn[F_STOP], (s.uc,))
         call_pointer(s.fn[F_LOOP_EXIT], (s.cpu,))
-    else:
-        call_pointer(s.fn[F_STOP], (s.uc,))
 
 
 @njit
 def io_pc(s: State) -> int:
     """PC of the instruction that makes the current I/O access."""
-    if s.native:
-        call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
+    if not s.native:
+        return int(s.block_pc)
+    call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
     return get_pc(s)
 
 
@@ -106,7 +105,7 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
     effect = window.write(s.mmu, offset, size, value)
     if effect:
         apply_effect(s, effect, overlaps)
-        if not code_still_mapped(s):
+        if s.native and not code_still_mapped(s):
             # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its
             # store dropped, then fetch again (unicorn-notes 4, self-eviction).
             s.swallow = 1

@@ -16,7 +16,6 @@ __all__ = ["INTERNAL_FUNCTIONS", "address", "check", "ctl", "has", "reg_read", "
 ARCH_M68K, MODE_BIG_ENDIAN, CPU_CFV4E = 7, 1 << 30, 7
 REG_A0, REG_D0, REG_SR, REG_PC = 1, 9, 17, 18
 HOOK_INTR, HOOK_BLOCK, HOOK_TLB_FILL = 1 << 0, 1 << 3, 1 << 17
-HOOK_MEM_UNMAPPED, HOOK_MEM_ACCESS = 7 << 4, 3 << 10
 PROT_ALL = 7
 CTL_WRITE = 1 << 30
 CTL_UC_USE_EXITS, CTL_CPU_MODEL, CTL_TLB_TYPE = 4, 7, 12
@@ -73,8 +72,21 @@ def open_m68k() -> int:
     uc = handle.value or 0
     ctl(uc, CTL_CPU_MODEL, CPU_CFV4E)
     ctl(uc, CTL_UC_USE_EXITS, 1)  # without it every start looks its end address up in the TLB (unicorn-notes 5)
+    _number_pages_apart(uc)
     ctl(uc, CTL_TLB_TYPE, TLB_VIRTUAL)
     return uc
+
+
+def _number_pages_apart(uc: int) -> None:
+    """Keep unicorn from taking translations of one block of memory for those of another.
+
+    It finds translated code by page numbers, and gives blocks of memory overlapping ones when a larger block is mapped
+    after a smaller one (``find_ram_offset_last``). Once a block was unmapped, it looks for numbers that are free.
+    """
+    page = (c.c_uint8 * 8192)()
+    host = c.addressof(page) + 4095 & -4096
+    map_memory(uc, 0, 4096, host)
+    check(_library().uc_mem_unmap(c.c_void_p(uc), c.c_uint64(0), c.c_uint64(4096)), "uc_mem_unmap")
 
 
 def close(uc: int) -> None:
@@ -137,14 +149,25 @@ def reg_write(uc: int, register: int, value: int) -> None:
     check(_library().uc_reg_write(c.c_void_p(uc), c.c_int(register), c.byref(word)), "uc_reg_write")
 
 
+def context_new(uc: int) -> int:
+    """Room for :func:`uc_context_save`; its address."""
+    context = c.c_void_p()
+    check(_library().uc_context_alloc(c.c_void_p(uc), c.byref(context)), "uc_context_alloc")
+    return context.value or 0
+
+
+def context_free(context: int) -> None:
+    """Undo :func:`context_new`."""
+    check(_library().uc_context_free(c.c_void_p(context)), "uc_context_free")
+
+
 def context_save(uc: int) -> bytes:
     """All registers of the CPU as unicorn keeps them, lazy flags and FPU included."""
     size = int(_library().uc_context_size(c.c_void_p(uc)))
-    context = c.c_void_p()
-    check(_library().uc_context_alloc(c.c_void_p(uc), c.byref(context)), "uc_context_alloc")
-    check(_library().uc_context_save(c.c_void_p(uc), context), "uc_context_save")
-    data = c.string_at(context.value or 0, size)
-    check(_library().uc_context_free(context), "uc_context_free")
+    context = context_new(uc)
+    check(_library().uc_context_save(c.c_void_p(uc), c.c_void_p(context)), "uc_context_save")
+    data = c.string_at(context, size)
+    context_free(context)
     return data
 
 

@@ -17,6 +17,7 @@ from emu.cpu.raw import (
     store32be,
     store64,
 )
+from emu.cpu.shadow import follow
 from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit, njit_inline
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
@@ -26,11 +27,13 @@ from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
     "disarm",
+    "empty_softmmu",
     "fetch16",
     "find_bank",
     "flush_all",
     "flush_page",
     "halt",
+    "make_room",
     "place",
     "read32",
     "slot_of",
@@ -46,7 +49,8 @@ UC_SCRATCH = 0xF0000000  # public engine: a few instructions of ours
 UC_SRAM = 0xF1000000
 UC_MBAR = 0xF2000000
 UC_WINDOW = 0xF3000000
-UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages
+UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages, or of an instruction that runs alone
+UC_ALONE = 0xF6000000  # public engine: instructions that run alone
 UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
 LONGEST = 6  # bytes of the longest instruction
@@ -175,6 +179,22 @@ def flush_all(s: State) -> None:
 
 
 @njit
+def empty_softmmu(s: State) -> None:
+    """Public engine: drop every page from unicorn's softmmu."""
+    s.armed_entry = -1
+    s.armed_count = 0
+    s.emptied = s.fills
+    call_ctl(s.fn[F_CTL], (s.uc, CTL_TLB_FLUSH))
+
+
+@njit
+def make_room(s: State) -> None:
+    """Public engine: see that no page of the guest is in the softmmu where pages of ours will be."""
+    if s.emptied != s.fills:
+        empty_softmmu(s)
+
+
+@njit
 def flush_page(s: State, va: int) -> None:
     """Drop one 4-KB page of the softmmu."""
     if s.native:
@@ -240,6 +260,8 @@ def write32(s: State, va: int, value: int) -> int:
     if host < 0:
         return 0
     store32be(host, value)
+    if not s.native:
+        follow(s, host, 4)
     return 1
 
 

@@ -113,12 +113,14 @@ def _verify(uc: int, read: Reader) -> NativeLayout:
     markers = [secrets.randbits(32) for _ in range(17)]
     ids = [*range(library.REG_D0, library.REG_D0 + 8), *range(library.REG_A0, library.REG_A0 + 8), library.REG_PC]
     saved = [library.reg_read(uc, i) for i in ids]
-    for register, marker in zip(ids, markers, strict=True):
-        library.reg_write(uc, register, marker)
-    require(read.bytes(env, 64) == struct.pack("<16I", *markers[:16]), "D0-A7 are not at the start of env")
-    require(read.word(env + ENV_PC) == markers[16], "PC is not in env where expected")
-    for register, value in zip(ids, saved, strict=True):
-        library.reg_write(uc, register, value)
+    try:
+        for register, marker in zip(ids, markers, strict=True):
+            library.reg_write(uc, register, marker)
+        require(read.bytes(env, 64) == struct.pack("<16I", *markers[:16]), "D0-A7 are not at the start of env")
+        require(read.word(env + ENV_PC) == markers[16], "PC is not in env where expected")
+    finally:  # the public engine goes on with this instance
+        for register, value in zip(ids, saved, strict=True):
+            library.reg_write(uc, register, value)
 
     get_sr = c.CFUNCTYPE(c.c_uint32, c.c_void_p)(library.address("cpu_m68k_get_sr_m68k"))
     for sr in (0x2715, 0x000A, 0x2700):

@@ -3,15 +3,15 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
-from emu.cpu.memory import fetch16, holds_code, place, touch_data
+from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
-from emu.cpu.raw import load8, store8
+from emu.cpu.raw import load8
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
-from emu.mmu.state import READ, WRITE
+from emu.mmu.state import READ
 
-__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "address_of", "read_bytes", "read_source", "write_byte"]
+__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "address_of", "read_bytes", "read_source", "word"]
 
 OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2
 
@@ -56,23 +56,6 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
             last_page = at >> 10
         value = value << 8 | load8(host)
     return OPERAND_OK, value
-
-
-@njit
-def write_byte(s: State, va: int, value: int) -> bool:
-    """Store one byte in the present mode; False when it faults."""
-    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, WRITE, in_supervisor(s))
-    if source == MISS or not permits(perms, WRITE):
-        return False
-    _where, host, pages = place(s, source, pa)
-    if host == 0:
-        return False
-    if source == TLB:
-        touch_data(s, entry)
-    if holds_code(pages, pa & 0xFFF, 1):
-        s.in_code_write = 2
-    store8(host, value)
-    return True
 
 
 @njit

@@ -6,7 +6,7 @@ byte itself (every instruction that writes it is intercepted) and lets the guest
 ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
-from emu.cpu.memory import UC_SCRATCH
+from emu.cpu.memory import UC_SCRATCH, empty_softmmu, make_room
 from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store32
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
@@ -106,7 +106,9 @@ def run_scratch(s: State, address: int, d0: int) -> int:
     pc, old = get_pc(s), get_register(s, 0)
     s.scratch_run = 1
     set_register(s, 0, d0)
+    make_room(s)
     call_start(s.fn[F_START], (s.uc, address, 0, 0, 0))
+    empty_softmmu(s)
     s.scratch_run = 0
     result = get_register(s, 0)
     set_register(s, 0, old)

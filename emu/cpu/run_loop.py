@@ -26,6 +26,7 @@ from emu.cpu.state import (
     EVENT_LIMIT,
     EVENT_NONE,
     EVENT_ODD,
+    EVENT_SINGLE,
     EVENT_STALE,
     EVENT_STOPPED,
     EVENT_SWALLOW,
@@ -46,7 +47,7 @@ from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
 from emu.mmu.state import FETCH
 
-__all__ = ["build_loop", "enter_unicorn", "flush", "run_native", "view_address"]
+__all__ = ["CTL_TB_FLUSH", "build_loop", "enter_unicorn", "flush", "run_native", "view_address"]
 
 Enter = Callable[[State], None]
 Step = Callable[[State, int], None]
@@ -238,7 +239,7 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
         while True:
             if s.event == EVENT_CUT:
                 cut_block(s)
-            elif s.event == EVENT_CHARGE:
+            elif s.event == EVENT_CHARGE or s.event == EVENT_SINGLE:
                 step_one(s)
             elif s.event == EVENT_CODE_WRITE:
                 write_code(s)

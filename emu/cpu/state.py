@@ -26,7 +26,10 @@ MAILBOX_ARGS = 16
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
 MAX_CHARGES = 64
-MAX_GRANTS = 4  # sheet 1.12: a move from memory to memory with both operands across pages
+MAX_ACCESSES = 16  # MOVEM with all registers
+MAX_PARTS = 2 * MAX_ACCESSES
+MAX_COVERS = MAX_BOUNCES  # sheet 1.12: a move from memory to memory with both operands across pages
+SEEN = 1 << 16
 MISS_PCS = 4096  # slots of the table of misses by PC
 
 # What unicorn calls an address space is private here: guest PAs are placed in it bank by bank, because it has only
@@ -45,10 +48,21 @@ BANK_DTYPE = np.dtype(
 # Record of a page: a byte of flags, and at +4 and +6 the first and last + 1 offset of blocks that ran in it.
 PAGE_BYTES = 8
 PAGE_CODE = 1  # translated blocks of this page may exist
-PAGE_INHIBITED = 4  # public engine: mapped cache-inhibited, accesses are charged
 PAGE_WRITE = 2  # some softmmu entry may allow stores to it
 
 REGION_DTYPE = np.dtype([("start", "i8"), ("end", "i8"), ("itlb", "i8"), ("dtlb", "i8"), ("cycles", "i8")])
+
+# Public engine: a part of an operand of the instruction that runs alone.
+PART_DTYPE = np.dtype(
+    [
+        ("host", "i8"),  # where it is in guest memory
+        ("copy", "i8"),  # where unicorn has it
+        ("size", "i8"),
+        ("write", "i8"),
+        ("pages", "i8"),  # record of its page, and where in the page it is
+        ("offset", "i8"),
+    ]
+)
 
 # One translated block, found by the host address of its first byte.
 MEMO_DTYPE = np.dtype([("key", "i8"), ("size", "i8"), ("instructions", "i8"), ("cycles", "i8")])
@@ -66,6 +80,8 @@ FUNCTIONS = (
     "cpu_loop_exit_noexc_m68k",
     "cpu_m68k_get_sr_m68k",
     "cpu_m68k_set_sr_m68k",
+    "uc_context_save",
+    "uc_context_restore",
 )
 (
     F_START,
@@ -80,6 +96,8 @@ FUNCTIONS = (
     F_LOOP_EXIT,
     F_GET_SR,
     F_SET_SR,
+    F_CONTEXT_SAVE,
+    F_CONTEXT_RESTORE,
 ) = range(len(FUNCTIONS))
 
 STATE_DTYPE = np.dtype(
@@ -137,7 +155,6 @@ STATE_DTYPE = np.dtype(
         ("nested", "i8"),
         ("violations", "i8"),
         ("bus_errors", "i8"),
-        ("bus_error_va", "i8"),
         ("bus_error_pa", "i8"),
         ("exceptions", "i8", (VECTORS,)),
         ("inhibited_reads", "i8"),
@@ -149,7 +166,7 @@ STATE_DTYPE = np.dtype(
         ("regions", REGION_DTYPE, (MAX_REGIONS,)),
         ("n_regions", "i8"),
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
-        ("miss_pc_lost", "i8"),  # misses whose PC found no slot
+        ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
         # --- costs, in cycles (emu.timing.constants)
         ("cost_exception", "i8"),
@@ -167,24 +184,22 @@ STATE_DTYPE = np.dtype(
         ("taken", "i8"),  # exceptions taken
         ("cut", "i8"),  # EVENT_CUT: how many instructions may run
         # --- the public engine (emu.cpu.public)
-        ("patch_pc", "i8"),  # where the present step ends, -1 none
         ("patch_host", "i8"),  # the op word that a block may not start with before it is intercepted
-        ("probe_event", "i8"),
-        ("probe_va", "i8"),
-        ("probe_kind", "i8"),
-        ("probe_exact", "i8"),  # probe_va is the faulting VA itself, not only its page
-        ("grants", "i8", (MAX_GRANTS,)),  # exact VAs that the present step may access
-        ("grant_size", "i8", (MAX_GRANTS,)),
-        ("grant_where", "i8", (MAX_GRANTS,)),
-        ("n_grants", "i8"),
-        ("inhibited_seen", "i8"),  # some page is PAGE_INHIBITED
-        ("access_pc", "i8"),  # inhibited accesses of the instruction that runs: where it is, when its block started,
-        ("access_block", "i8"),
-        ("access_reads", "i8"),  # and how many it made so far
-        ("access_writes", "i8"),
-        ("fetch_va", "i8"),  # the last page granted for fetches, and where it was
-        ("fetch_pa", "i8"),
-        ("fault_size", "i8"),
+        ("emptied", "i8"),  # "fills" when the softmmu was emptied last
+        ("alone", "i8"),  # ALONE_*: of the instruction that runs by itself
+        ("alone_effects", "i8"),  # what its allowed accesses do
+        ("inhibited_parts", "i8"),
+        ("alone_code", "i8"),  # address of the pages of code, one for each offset in a page and a second one for all
+        ("accesses", "i8", (MAX_ACCESSES, 3)),  # VA, size, kind
+        ("n_accesses", "i8"),
+        ("parts", PART_DTYPE, (MAX_PARTS,)),
+        ("n_parts", "i8"),
+        ("covers", "i8", (MAX_COVERS, 2)),  # 4-KB pages of its operands: VA, and where unicorn has them
+        ("n_covers", "i8"),
+        ("covers_code", "i8"),  # where unicorn has the page of its op word
+        ("seen", "i8"),  # address of pairs (pc + 1, words): what ran alone at a PC last
+        ("context", "i8"),  # a uc_context
+        ("fault_kind", "i8"),
         ("stops", "i8", (MAX_STOPS,)),
         ("n_stops", "i8"),
         ("stop_skip", "i8"),  # the stop address that this run() started on
@@ -259,6 +274,7 @@ NEVER = 1 << 62
 
 ATTENTION_IRQ, ATTENTION_STOPS = 1, 2
 STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
+ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
 
 # Why unicorn was left. Up to EVENT_ODD the run loop deals with it; the others end the run.
 (
@@ -274,12 +290,10 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_SWALLOW,
     EVENT_BOUNCE,
     EVENT_FETCH_FAULT,
-    EVENT_FAULT,  # public engine: a data access was refused
-    EVENT_SINGLE,  # public engine: a data access must be seen by itself
+    EVENT_SINGLE,  # public engine: the next instruction must run alone
     EVENT_SERVE,  # public engine: an exception that unicorn reported
     EVENT_PATCH,  # public engine: the block holds an instruction to intercept
     EVENT_STALE,  # native engine: a translation that spans two 1-KB pages may be out of date
-    EVENT_REFETCH,  # public engine: the softmmu has another 1-KB page of this 4-KB page
     EVENT_ODD,
     EVENT_HALT,
     EVENT_STOPPED,
@@ -287,7 +301,7 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     EVENT_HYPERCALL,
     EVENT_CONSOLE,
     EVENT_FAIL,
-) = range(25)
+) = range(23)
 
 (
     HALT_NONE,
@@ -296,5 +310,4 @@ STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
     HALT_UNSUPPORTED,
     HALT_ENGINE,
     HALT_NO_HANDLER,
-    HALT_SKEW,
-) = range(7)
+) = range(6)

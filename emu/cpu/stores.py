@@ -3,6 +3,7 @@
 from emu.cpu.memory import holds_code, place, touch_data
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
+from emu.cpu.shadow import follow
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
@@ -34,4 +35,6 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
         if pages and holds_code(pages, pa & 0xFFF, 1):
             s.in_code_write = 2
         store8(host, value >> 8 * (size - 1 - i) & 0xFF)
+        if not s.native:
+            follow(s, host, 1)
     return True, 0

@@ -162,9 +162,9 @@ def keep_image(s: State, slot: int, va: int, user: int, entry: int) -> None:
 def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> tuple[int, int]:
     """An operand that runs from one 1-KB page into the next within 4 KB: look the second part up too.
 
-    Returns FILL_OK, FILL_FAULT (``s.fault_va`` is the start of the second part, sheet 7 item 6), or FILL_BOUNCE:
-    unicorn makes one host access of the operand, right only while the pages are neighbours in physical memory too; and
-    whether the second part is cache-inhibited memory.
+    Returns FILL_OK, FILL_FAULT or FILL_READ_ONLY (``s.fault_va`` is the start of the second part, sheet 7 item 6), or
+    FILL_BOUNCE: unicorn makes one host access of the operand, right only while the pages are neighbours in physical
+    memory too; and whether the second part is cache-inhibited memory.
     """
     second = (va | 0x3FF) + 1
     if va + size <= second or second & 0xFFF == 0:
@@ -173,6 +173,9 @@ def straddle(s: State, va: int, size: int, kind: int, user: int, pa: int) -> tup
     if source == MISS or not permits(perms, kind):
         s.fault_va = second
         return FILL_FAULT, 0
+    if kind == READ and not perms & PERM_W and not s.read_only_checked:
+        s.fault_va = second
+        return FILL_READ_ONLY, 0
     if source == TLB:
         touch_data(s, entry)
     return FILL_OK if pa2 - pa == second - va else FILL_BOUNCE, (cm & CM_INHIBITED) // CM_INHIBITED
@@ -317,11 +320,8 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
         extent = SINGLE
     if host:
         flags = load8(pages)
-        if kind == WRITE and flags & PAGE_CODE and not s.in_code_write:
-            # Data beside code in one page may change as long as no block that ran is touched; the public engine would
-            # have to keep its copy of the page in step.
-            if not s.native or holds_code(pages, pa & 0xFFF, size):
-                return FILL_CODE_WRITE, 0, 0, 0, -1, 0
+        if kind == WRITE and not s.in_code_write and holds_code(pages, pa & 0xFFF, size):
+            return FILL_CODE_WRITE, 0, 0, 0, -1, 0  # data beside code may change, a block that ran may not
         if flags & PAGE_CODE:
             if kind == WRITE:
                 extent = SINGLE

@@ -8,10 +8,11 @@ from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.effects import apply_effect
 from emu.cpu.emac import do_emac
 from emu.cpu.exceptions import access_error, refuse
+from emu.cpu.fetch import fetch_rest
 from emu.cpu.fpu import do_fpu
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
-from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, address_of, read_bytes, read_source, word, write_byte
+from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
 from emu.cpu.processor import (
     SR_N,
     SR_V,
@@ -24,12 +25,11 @@ from emu.cpu.processor import (
     set_register,
     set_sr,
 )
-from emu.cpu.state import HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
+from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
-from emu.mmu.attributes import MISS, resolve
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
-from emu.mmu.state import READ, RMW, WARN_OVERLAP, WRITE
+from emu.mmu.state import READ, WARN_OVERLAP
 
 __all__ = ["emulate", "illegal_vector"]
 
@@ -169,37 +169,14 @@ def do_move_to_sr(s: State, op: int, pc: int) -> bool:
 
 
 @njit
-def do_bit_operation(s: State, op: int, pc: int) -> bool:
-    """BCHG, BCLR and BSET of a byte in memory: Z from the old bit, then the write."""
-    is_static = op & 0x0100 == 0
-    number = word(s, pc + 2) if is_static else get_register(s, op >> 9 & 7)
-    supervisor = in_supervisor(s)
-    va, update, new = address_of(s, pc + (4 if is_static else 2), op & 0x3F, 1)
-    outcome, old = read_bytes(s, va, 1)
-    if outcome == OPERAND_FAULT:
-        unwind(s, pc)
-        return access_error(s, va, READ, supervisor, pc)
-    bit = 1 << (number & 7)
-    operation = op >> 6 & 3
-    result = old ^ bit if operation == 1 else (old & ~bit if operation == 2 else old | bit)
-    if not write_byte(s, va, result & 0xFF):
-        unwind(s, pc)
-        source, _entry, _pa, _perms, _cm, _bits = resolve(s.mmu, va, WRITE, supervisor)
-        return access_error(s, va, WRITE if source == MISS else RMW, supervisor, pc)
-    sr = get_sr(s) & ~SR_Z
-    set_sr(s, sr if old & bit else sr | SR_Z)
-    if update >= 0:
-        set_register(s, update, new)
-    return finish(s, pc + instruction_length(s, op))
-
-
-@njit
 def emulate(s: State, pc: int, op: int) -> bool:
     """Do the intercepted instruction at ``pc``; False when the machine halts."""
     privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFF8 == 0xF428 or op & 0xFFC0 == 0xFBC0
     privileged = privileged or op & 0xFFC0 == 0x46C0
     if privileged and not in_supervisor(s):
         return refuse(s, VECTOR_PRIVILEGE, pc)
+    if not fetch_rest(s, pc, op):  # unicorn has looked at the op word only
+        return bool(s.halted == HALT_NONE)
     if op == 0x4E7B:
         return do_movec(s, pc)
     if op & 0xFFC0 == 0x4C40 or op & 0xF1C0 == 0x81C0:
@@ -221,9 +198,7 @@ def emulate(s: State, pc: int, op: int) -> bool:
         return False
     if op & 0xFF00 == 0xFB00:
         return do_wddata(s, op, pc)
-    if op & 0xFFC0 == 0x46C0:
-        return do_move_to_sr(s, op, pc)
-    return do_bit_operation(s, op, pc)
+    return do_move_to_sr(s, op, pc)
 
 
 @njit

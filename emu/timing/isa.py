@@ -25,6 +25,12 @@ from emu.timing.effective_address import (
 )
 
 __all__ = [
+    "FORM_EA",
+    "FORM_FPU",
+    "FORM_MAC",
+    "FORM_MOVE",
+    "FORM_MOVEM",
+    "FORM_STACK",
     "F_BITOP_MEM",
     "F_BRANCH",
     "F_FPU",
@@ -47,6 +53,14 @@ F_PRIVILEGED = 32  # vector 8 in user mode
 F_BITOP_MEM = 64  # BCHG, BCLR or BSET with a memory operand
 F_INDEXED = 128  # uses (d8,An,Xi) or (d8,PC,Xi)
 
+# Where the data accesses of an instruction go (emu.cpu.accesses).
+FORM_EA = 0  # the effective address: a read, a write, or with both a read-modify-write
+FORM_MOVE = 1  # a read at the effective address, then a write at the destination
+FORM_STACK = 2  # a read at (A7), or a write at -(A7)
+FORM_MOVEM = 3  # a longword for each register in the list, which is the extension word
+FORM_FPU = 4  # what the FPU extension word says
+FORM_MAC = 5  # a read at the effective address under MASK
+
 _MEMORY_ONLY_FLAGS = F_RMW | F_BITOP_MEM
 
 
@@ -66,6 +80,8 @@ class Row:
     ``ea`` / ``destination``: allowed addressing modes as letters of :data:`~emu.timing.effective_address.MODE_LETTERS`.
     ``extra``: extension words that do not belong to an effective address. ``immediate``: words of a ``#imm`` operand.
     ``flags``: of every op word of the row; F_RMW and F_BITOP_MEM are dropped where ``ea`` is a register.
+    ``load`` / ``store``: bytes that one data access reads and writes, where they are in memory; ``form`` says where.
+    ``forbidden``: bits of the extension word with which the instruction is illegal, before any access.
     """
 
     name: str
@@ -76,6 +92,10 @@ class Row:
     extra: int = 0
     immediate: int = 2
     flags: int = 0
+    load: int = 0
+    store: int = 0
+    form: int = FORM_EA
+    forbidden: int = 0
 
     @property
     def memory_only_flags(self) -> int:
@@ -143,15 +163,45 @@ _LINE_0 = (
     Row("CMPI.B", "0000 1100 0000 0ddd", _CMP, extra=1),
     Row("CMPI.W", "0000 1100 0100 0ddd", _CMP, extra=1),
     Row("CMPI.L", "0000 1100 1000 0ddd", _CMP, extra=2),
-    Row("BTST Dy", "0000 yyy1 00ee eeee", _BTST, DATA, immediate=1),
-    Row("BCHG Dy", "0000 yyy1 01ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM),
-    Row("BCLR Dy", "0000 yyy1 10ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM),
-    Row("BSET Dy", "0000 yyy1 11ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM),
+    Row("BTST Dy", "0000 yyy1 00ee eeee", _BTST, DATA, immediate=1, load=1),
+    Row("BCHG Dy", "0000 yyy1 01ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM, load=1, store=1),
+    Row("BCLR Dy", "0000 yyy1 10ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM, load=1, store=1),
+    Row("BSET Dy", "0000 yyy1 11ee eeee", _BITOP, DATA_ALTERABLE, flags=F_RMW | F_BITOP_MEM, load=1, store=1),
     # Static bit number: two words before the EA's own, so only modes with at most one more.
-    Row("BTST #", "0000 1000 00ee eeee", _BTST, "DI+-d", extra=1),
-    Row("BCHG #", "0000 1000 01ee eeee", _BITOP, "DI+-d", extra=1, flags=F_RMW | F_BITOP_MEM),
-    Row("BCLR #", "0000 1000 10ee eeee", _BITOP, "DI+-d", extra=1, flags=F_RMW | F_BITOP_MEM),
-    Row("BSET #", "0000 1000 11ee eeee", _BITOP, "DI+-d", extra=1, flags=F_RMW | F_BITOP_MEM),
+    Row("BTST #", "0000 1000 00ee eeee", _BTST, "DI+-d", extra=1, load=1, forbidden=0xFF00),
+    Row(
+        "BCHG #",
+        "0000 1000 01ee eeee",
+        _BITOP,
+        "DI+-d",
+        extra=1,
+        flags=F_RMW | F_BITOP_MEM,
+        load=1,
+        store=1,
+        forbidden=0xFF00,
+    ),
+    Row(
+        "BCLR #",
+        "0000 1000 10ee eeee",
+        _BITOP,
+        "DI+-d",
+        extra=1,
+        flags=F_RMW | F_BITOP_MEM,
+        load=1,
+        store=1,
+        forbidden=0xFF00,
+    ),
+    Row(
+        "BSET #",
+        "0000 1000 11ee eeee",
+        _BITOP,
+        "DI+-d",
+        extra=1,
+        flags=F_RMW | F_BITOP_MEM,
+        load=1,
+        store=1,
+        forbidden=0xFF00,
+    ),
 )
 
 
@@ -170,7 +220,11 @@ def _move_rows(size: str, bits: str, source_registers: str, destination_register
         ("xqwl", plain),
         ("#", after_immediate),
     )
-    return [Row(f"MOVE.{size}", picture, _MOVE_ROW, ea, to, immediate=immediate) for ea, to in groups]
+    width = {"B": 1, "W": 2, "L": 4}[size]
+    return [
+        Row(f"MOVE.{size}", picture, _MOVE_ROW, ea, to, immediate=immediate, load=width, store=width, form=FORM_MOVE)
+        for ea, to in groups
+    ]
 
 
 _MOVES = (
@@ -188,9 +242,9 @@ _LINE_4 = (
     Row("NEGX.L", "0100 0000 1000 0ddd", _UNARY),
     Row("MOVE SR,Dx", "0100 0000 1100 0ddd", _CCR, flags=F_PRIVILEGED),
     Row("LEA", "0100 aaa1 11ee eeee", _LEA, CONTROL),
-    Row("CLR.B", "0100 0010 00ee eeee", _UNARY, DATA_ALTERABLE),
-    Row("CLR.W", "0100 0010 01ee eeee", _UNARY, DATA_ALTERABLE),
-    Row("CLR.L", "0100 0010 10ee eeee", _UNARY, DATA_ALTERABLE),
+    Row("CLR.B", "0100 0010 00ee eeee", _UNARY, DATA_ALTERABLE, store=1),
+    Row("CLR.W", "0100 0010 01ee eeee", _UNARY, DATA_ALTERABLE, store=2),
+    Row("CLR.L", "0100 0010 10ee eeee", _UNARY, DATA_ALTERABLE, store=4),
     Row("MOVE CCR,Dx", "0100 0010 1100 0ddd", _CCR),
     Row("NEG.L", "0100 0100 1000 0ddd", _UNARY),
     Row("MOVE Dy,CCR", "0100 0100 1100 0ddd", _CCR),
@@ -199,34 +253,35 @@ _LINE_4 = (
     Row("MOVE Dy,SR", "0100 0110 1100 0ddd", _TO_SR, flags=F_PRIVILEGED),
     Row("MOVE #,SR", "0100 0110 1111 1100", _TO_SR, extra=1, flags=F_PRIVILEGED),
     Row("SWAP", "0100 1000 0100 0ddd", _UNARY),
-    Row("PEA", "0100 1000 01ee eeee", _PEA, CONTROL),
+    Row("PEA", "0100 1000 01ee eeee", _PEA, CONTROL, store=4, form=FORM_STACK),
     Row("EXT.W", "0100 1000 1000 0ddd", _UNARY),
     Row("EXT.L", "0100 1000 1100 0ddd", _UNARY),
     Row("EXTB.L", "0100 1001 1100 0ddd", _UNARY),
-    Row("MOVEM.L list,", "0100 1000 11ee eeee", _MOVEM, "Id", extra=1, flags=F_MOVEM),
-    Row("MOVEM.L ,list", "0100 1100 11ee eeee", _MOVEM, "Id", extra=1, flags=F_MOVEM),
-    Row("TST.B", "0100 1010 00ee eeee", _TST, DATA, immediate=1),
-    Row("TST.W", "0100 1010 01ee eeee", _TST, ALL, immediate=1),
-    Row("TST.L", "0100 1010 10ee eeee", _TST, ALL),
+    Row("MOVEM.L list,", "0100 1000 11ee eeee", _MOVEM, "Id", extra=1, flags=F_MOVEM, store=4, form=FORM_MOVEM),
+    Row("MOVEM.L ,list", "0100 1100 11ee eeee", _MOVEM, "Id", extra=1, flags=F_MOVEM, load=4, form=FORM_MOVEM),
+    Row("TST.B", "0100 1010 00ee eeee", _TST, DATA, immediate=1, load=1),
+    Row("TST.W", "0100 1010 01ee eeee", _TST, ALL, immediate=1, load=2),
+    Row("TST.L", "0100 1010 10ee eeee", _TST, ALL, load=4),
     # Memory only: CFPRM list [UNV]; GAS and QEMU also take TAS Dn.
-    Row("TAS.B", "0100 1010 11ee eeee", _TAS, MEMORY_ALTERABLE, flags=F_RMW),
+    Row("TAS.B", "0100 1010 11ee eeee", _TAS, MEMORY_ALTERABLE, flags=F_RMW, load=1, store=1),
     Row("HALT", "0100 1010 1100 1000", _DEBUG, flags=F_PRIVILEGED | F_BRANCH),
     Row("PULSE", "0100 1010 1100 1100", _DEBUG),
-    Row("MULU/MULS.L", "0100 1100 00ee eeee", _MUL, _MUL_DIV_EA, extra=1),
-    Row("DIVx/REMx.L", "0100 1100 01ee eeee", _DIV_L, _MUL_DIV_EA, extra=1),
+    Row("MULU/MULS.L", "0100 1100 00ee eeee", _MUL, _MUL_DIV_EA, extra=1, load=4, forbidden=0x0400),
+    Row("DIVx/REMx.L", "0100 1100 01ee eeee", _DIV_L, _MUL_DIV_EA, extra=1, load=4),
     Row("SATS.L", "0100 1100 1000 0ddd", _UNARY),
     Row("TRAP", "0100 1110 0100 vvvv", _TRAP, flags=F_BRANCH),
-    Row("LINK.W", "0100 1110 0101 0aaa", _LINK, extra=1),
-    Row("UNLK", "0100 1110 0101 1aaa", _UNLK),
+    Row("LINK.W", "0100 1110 0101 0aaa", _LINK, extra=1, store=4, form=FORM_STACK),
+    # The low bits of UNLK are those of the mode (An)+, and it reads as that does.
+    Row("UNLK", "0100 1110 0101 1aaa", _UNLK, load=4),
     Row("MOVE Ay,USP", "0100 1110 0110 0aaa", _CCR, flags=F_PRIVILEGED),
     Row("MOVE USP,Ax", "0100 1110 0110 1aaa", _CCR, flags=F_PRIVILEGED),
     Row("NOP", "0100 1110 0111 0001", _NOP),
     Row("STOP", "0100 1110 0111 0010", _STOP, extra=1, flags=F_PRIVILEGED | F_BRANCH),
     Row("RTE", "0100 1110 0111 0011", _RTE, flags=F_PRIVILEGED | F_BRANCH),
-    Row("RTS", "0100 1110 0111 0101", _RTS, flags=F_BRANCH),
+    Row("RTS", "0100 1110 0111 0101", _RTS, flags=F_BRANCH, load=4, form=FORM_STACK),
     Row("MOVEC", "0100 1110 0111 1011", _MOVEC, extra=1, flags=F_PRIVILEGED),
-    Row("JSR", "0100 1110 10ee eeee", _JMP, "Idxpq", flags=F_BRANCH),
-    Row("JSR abs", "0100 1110 10ee eeee", _JMP_ABSOLUTE, "wl", flags=F_BRANCH),
+    Row("JSR", "0100 1110 10ee eeee", _JMP, "Idxpq", flags=F_BRANCH, store=4, form=FORM_STACK),
+    Row("JSR abs", "0100 1110 10ee eeee", _JMP_ABSOLUTE, "wl", flags=F_BRANCH, store=4, form=FORM_STACK),
     Row("JMP", "0100 1110 11ee eeee", _JMP, "Idxpq", flags=F_BRANCH),
     Row("JMP abs", "0100 1110 11ee eeee", _JMP_ABSOLUTE, "wl", flags=F_BRANCH),
 )
@@ -235,8 +290,8 @@ _LINE_4 = (
 # --- Lines 5-7: quick arithmetic, conditions, branches, MOVEQ, MVS, MVZ ---------------------------------------------
 
 _LINES_5_TO_7 = (
-    Row("ADDQ.L", "0101 qqq0 10ee eeee", _ALU, ALTERABLE, flags=F_RMW),
-    Row("SUBQ.L", "0101 qqq1 10ee eeee", _ALU, ALTERABLE, flags=F_RMW),
+    Row("ADDQ.L", "0101 qqq0 10ee eeee", _ALU, ALTERABLE, flags=F_RMW, load=4, store=4),
+    Row("SUBQ.L", "0101 qqq1 10ee eeee", _ALU, ALTERABLE, flags=F_RMW, load=4, store=4),
     Row("Scc", "0101 cccc 1100 0ddd", _UNARY),
     Row("TPF.W", "0101 0001 1111 1010", _TPF, extra=1),
     Row("TPF.L", "0101 0001 1111 1011", _TPF, extra=2),
@@ -245,41 +300,45 @@ _LINES_5_TO_7 = (
     Row("Bcc.B", "0110 cccc bbbb bbbb", _BCC, flags=F_BRANCH),
     Row("Bcc.W", "0110 cccc 0000 0000", _BCC, extra=1, flags=F_BRANCH),
     Row("Bcc.L", "0110 cccc 1111 1111", _BCC, extra=2, flags=F_BRANCH),
-    Row("BRA/BSR.B", "0110 000s bbbb bbbb", _BRA, flags=F_BRANCH),
-    Row("BRA/BSR.W", "0110 000s 0000 0000", _BRA, extra=1, flags=F_BRANCH),
-    Row("BRA/BSR.L", "0110 000s 1111 1111", _BRA, extra=2, flags=F_BRANCH),
+    Row("BRA.B", "0110 0000 bbbb bbbb", _BRA, flags=F_BRANCH),
+    Row("BRA.W", "0110 0000 0000 0000", _BRA, extra=1, flags=F_BRANCH),
+    Row("BRA.L", "0110 0000 1111 1111", _BRA, extra=2, flags=F_BRANCH),
+    Row("BSR.B", "0110 0001 bbbb bbbb", _BRA, flags=F_BRANCH, store=4, form=FORM_STACK),
+    Row("BSR.W", "0110 0001 0000 0000", _BRA, extra=1, flags=F_BRANCH, store=4, form=FORM_STACK),
+    Row("BSR.L", "0110 0001 1111 1111", _BRA, extra=2, flags=F_BRANCH, store=4, form=FORM_STACK),
     Row("MOVEQ", "0111 ddd0 iiii iiii", _MOVEQ),
-    Row("MVS.B", "0111 ddd1 00ee eeee", _MOVE, DATA, immediate=1),
-    Row("MVS.W", "0111 ddd1 01ee eeee", _MOVE, ALL, immediate=1),
-    Row("MVZ.B", "0111 ddd1 10ee eeee", _MOVE, DATA, immediate=1),
-    Row("MVZ.W", "0111 ddd1 11ee eeee", _MOVE, ALL, immediate=1),
+    # An has a low byte here, unlike in MOVE.B: GAS accepts it, GCC -mcpu=5475 emits it (gcc.c-torture pr94524-2).
+    Row("MVS.B", "0111 ddd1 00ee eeee", _MOVE, ALL, immediate=1, load=1),
+    Row("MVS.W", "0111 ddd1 01ee eeee", _MOVE, ALL, immediate=1, load=2),
+    Row("MVZ.B", "0111 ddd1 10ee eeee", _MOVE, ALL, immediate=1, load=1),
+    Row("MVZ.W", "0111 ddd1 11ee eeee", _MOVE, ALL, immediate=1, load=2),
 )
 
 
 # --- Lines 8, 9, B-E: long arithmetic, compares, shifts -------------------------------------------------------------
 
 _ARITHMETIC = (
-    Row("OR.L ,Dx", "1000 ddd0 10ee eeee", _ALU, DATA),
-    Row("OR.L Dy,", "1000 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW),
-    Row("DIVU.W", "1000 ddd0 11ee eeee", _DIV_W, DATA, immediate=1),
-    Row("DIVS.W", "1000 ddd1 11ee eeee", _DIV_W, DATA, immediate=1),
-    Row("SUB.L ,Dx", "1001 ddd0 10ee eeee", _ALU, ALL),
-    Row("SUB.L Dy,", "1001 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW),
+    Row("OR.L ,Dx", "1000 ddd0 10ee eeee", _ALU, DATA, load=4),
+    Row("OR.L Dy,", "1000 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW, load=4, store=4),
+    Row("DIVU.W", "1000 ddd0 11ee eeee", _DIV_W, DATA, immediate=1, load=2),
+    Row("DIVS.W", "1000 ddd1 11ee eeee", _DIV_W, DATA, immediate=1, load=2),
+    Row("SUB.L ,Dx", "1001 ddd0 10ee eeee", _ALU, ALL, load=4),
+    Row("SUB.L Dy,", "1001 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW, load=4, store=4),
     Row("SUBX.L", "1001 ddd1 1000 0yyy", _CMP),
-    Row("SUBA.L", "1001 aaa1 11ee eeee", _ALU_A, ALL),
-    Row("CMP.B", "1011 ddd0 00ee eeee", _CMP, DATA, immediate=1),
-    Row("CMP.W", "1011 ddd0 01ee eeee", _CMP, ALL, immediate=1),
-    Row("CMP.L", "1011 ddd0 10ee eeee", _CMP, ALL),
-    Row("EOR.L", "1011 ddd1 10ee eeee", _ALU, DATA_ALTERABLE, flags=F_RMW),
-    Row("CMPA.L", "1011 aaa1 11ee eeee", _ALU_A, ALL),
-    Row("AND.L ,Dx", "1100 ddd0 10ee eeee", _ALU, DATA),
-    Row("AND.L Dy,", "1100 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW),
-    Row("MULU.W", "1100 ddd0 11ee eeee", _MUL, DATA, immediate=1),
-    Row("MULS.W", "1100 ddd1 11ee eeee", _MUL, DATA, immediate=1),
-    Row("ADD.L ,Dx", "1101 ddd0 10ee eeee", _ALU, ALL),
-    Row("ADD.L Dy,", "1101 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW),
+    Row("SUBA.L", "1001 aaa1 11ee eeee", _ALU_A, ALL, load=4),
+    Row("CMP.B", "1011 ddd0 00ee eeee", _CMP, DATA, immediate=1, load=1),
+    Row("CMP.W", "1011 ddd0 01ee eeee", _CMP, ALL, immediate=1, load=2),
+    Row("CMP.L", "1011 ddd0 10ee eeee", _CMP, ALL, load=4),
+    Row("EOR.L", "1011 ddd1 10ee eeee", _ALU, DATA_ALTERABLE, flags=F_RMW, load=4, store=4),
+    Row("CMPA.L", "1011 aaa1 11ee eeee", _ALU_A, ALL, load=4),
+    Row("AND.L ,Dx", "1100 ddd0 10ee eeee", _ALU, DATA, load=4),
+    Row("AND.L Dy,", "1100 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW, load=4, store=4),
+    Row("MULU.W", "1100 ddd0 11ee eeee", _MUL, DATA, immediate=1, load=2),
+    Row("MULS.W", "1100 ddd1 11ee eeee", _MUL, DATA, immediate=1, load=2),
+    Row("ADD.L ,Dx", "1101 ddd0 10ee eeee", _ALU, ALL, load=4),
+    Row("ADD.L Dy,", "1101 ddd1 10ee eeee", _ALU, MEMORY_ALTERABLE, flags=F_RMW, load=4, store=4),
     Row("ADDX.L", "1101 ddd1 1000 0yyy", _CMP),
-    Row("ADDA.L", "1101 aaa1 11ee eeee", _ALU_A, ALL),
+    Row("ADDA.L", "1101 aaa1 11ee eeee", _ALU_A, ALL, load=4),
     Row("ASx.L", "1110 qqqr 10i0 0ddd", _ALU),
     Row("LSx.L", "1110 qqqr 10i0 1ddd", _ALU),
 )
@@ -288,11 +347,12 @@ _ARITHMETIC = (
 # --- Line A: MOV3Q and the EMAC -------------------------------------------------------------------------------------
 
 _LINE_A = (
-    Row("MOV3Q.L", "1010 qqq1 01ee eeee", _MOV3Q, ALTERABLE),
+    Row("MOV3Q.L", "1010 qqq1 01ee eeee", _MOV3Q, ALTERABLE, store=4),
     Row("MAC/MSAC", "1010 xxx0 Ax00 yyyy", _MAC, extra=1),
-    Row("MAC/MSAC load", "1010 www0 Awee eeee", _MAC, "I+-d", extra=1),
+    Row("MAC/MSAC load", "1010 www0 Awee eeee", _MAC, "I+-d", extra=1, load=4, form=FORM_MAC, forbidden=0x0003),
     Row("MOVE ,ACCx", "1010 0AA1 00ee eeee", _EMAC_MOVE, "DA#"),
-    Row("MOVE ACCy,ACCx", "1010 0AA1 0001 00BB", _EMAC_MOVE),
+    # unicorn 2.1.4 takes it for MOVE (Ay),ACCx, which the V4e does not have: it reads there.
+    Row("MOVE ACCy,ACCx", "1010 0AA1 0001 00BB", _EMAC_MOVE, load=4),
     Row("MOVE ,MACSR", "1010 1001 00ee eeee", _EMAC_MOVE, "DA#"),
     Row("MOVE ,ACCext", "1010 1B11 00ee eeee", _EMAC_MOVE, "DA#"),
     Row("MOVE ,MASK", "1010 1101 00ee eeee", _EMAC_MOVE, "DA#"),
@@ -309,7 +369,7 @@ _LINE_A = (
 
 _LINE_F = (
     # An is legal for FPIAR only; the other restrictions on modes depend on the extension word (548xRM 6-3).
-    Row("FPU general", "1111 0010 00ee eeee", _FPU, "DAI+-dp", extra=1, flags=F_FPU),
+    Row("FPU general", "1111 0010 00ee eeee", _FPU, "DAI+-dp", extra=1, flags=F_FPU, form=FORM_FPU),
     Row("FBcc.W, FNOP", "1111 0010 100c cccc", _FBCC, extra=1, flags=F_BRANCH),
     Row("FBcc.L", "1111 0010 110c cccc", _FBCC, extra=2, flags=F_BRANCH),
     # (d16,PC) for FRESTORE: CFPRM list [UNV]; GAS gives it to FSAVE, which cannot write there.

@@ -39,8 +39,13 @@ __all__ = [
 ]
 
 # words: length of the instruction in 16-bit words, 1 to 3. cycles: flat core cycles (see emu.timing.cost for F_MOVEM
-# and F_FPU). flags: the F_* bits.
-OPCODE_DTYPE = np.dtype([("words", "u1"), ("cycles", "u2"), ("flags", "u2")])
+# and F_FPU). flags: the F_* bits. load, store, form, forbidden: as in Row.
+OPCODE_DTYPE = np.dtype(
+    [
+        *(("words", "u1"), ("cycles", "u2"), ("flags", "u2")),
+        *(("load", "u1"), ("store", "u1"), ("form", "u1"), ("forbidden", "u2")),
+    ]
+)
 
 _LINE_SIZE = 0x1000  # every picture fixes at least its top four bits, so one line (4096 op words) is enough to search
 
@@ -93,6 +98,10 @@ def opcode_table() -> NDArray[Any]:
         table["words"][ops] = words
         table["cycles"][ops] = cycles
         table["flags"][ops] = flags
+        table["load"][ops] = row.load
+        table["store"][ops] = row.store
+        table["form"][ops] = row.form
+        table["forbidden"][ops] = row.forbidden
     table.flags.writeable = False
     return table
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.guest import ENGINES, Bench, bench
-from tests.support.known_defects import mark_known_defects
 
 
 @pytest.fixture(params=ENGINES)
@@ -20,8 +19,3 @@ def guest(engine: str) -> Iterator[Bench]:
     """A fresh machine with the small supervisor environment."""
     with bench(engine) as made:
         yield made
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is known to be wrong."""
-    mark_known_defects(items)

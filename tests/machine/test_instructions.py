@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support import asm
-from tests.support.asm import A0, D0, D1, D2, D3, at, d, disp, imm, ind, post
+from tests.support.asm import A0, D0, D1, D2, D3, a, at, d, disp, imm, ind, post
 from tests.support.guest import CODE, DATA, SUPERVISOR_SR, Bench
 
 X, N, Z, V, C = 16, 8, 4, 2, 1
@@ -94,6 +94,15 @@ MOVES = [
 @pytest.mark.parametrize(("code", "source", "result", "nz"), MOVES)
 def test_isa_b_moves(guest: Bench, code: bytes, source: int, result: int, nz: int) -> None:
     assert flags_after(guest, values(0x77777777, source), code, ccr=0x1F) == nz | X
+    assert guest.registers["d0"] == result
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "nz"), [(asm.mvs("b", a(A0), D0), 0xFFFFFF89, N), (asm.mvz("b", a(A0), D0), 0x89, 0)]
+)
+def test_mvs_and_mvz_take_the_low_byte_of_an_address_register(guest: Bench, code: bytes, result: int, nz: int) -> None:
+    """GCC -mcpu=5475 emits mvs.b %a1,%d1 (gcc.c-torture pr94524-2)."""
+    assert flags_after(guest, asm.lea(at(0x12345689), A0), code, ccr=0x1F) == nz | X
     assert guest.registers["d0"] == result
 
 

@@ -1,15 +1,18 @@
 """Interrupts and STOP: levels, masks, the frame, and at which instruction boundary they are taken (sheet 3.1, 3.6)."""
 
+import itertools
+
 import pytest
 
 from emu.errors import UsageError
 from emu.machine import StopReason
 from tests.support import asm
-from tests.support.asm import D0, D1, D7, d, imm
-from tests.support.guest import CODE, EXCEPTION_CYCLES, Bench, bench, read_frame, stub
+from tests.support.asm import D0, D1, D7, at, d, imm
+from tests.support.guest import CODE, EXCEPTION_CYCLES, MBAR, Bench, bench, read_frame, store_long, stub
 
 TRAP = 32
 VECTOR = 100
+CALL, STATUS = MBAR + 0x30040, MBAR + 0x30044  # the mailbox
 MASTER = 0x1000
 
 
@@ -148,3 +151,21 @@ def test_a_budget_ends_a_stop_before_its_timer(guest: Bench) -> None:
 def test_impossible_requests_are_refused(guest: Bench, level: int, vector: int) -> None:
     with pytest.raises(UsageError, match="interrupt level"):
         guest.machine.raise_interrupt(level, vector)
+
+
+def test_a_hypercall_may_schedule_the_next_interrupt(guest: Bench) -> None:
+    """The handler asks the host, the host schedules the next one: a chain without leaving the run."""
+    machine, times = guest.machine, []
+
+    def answer(_number: int, _arguments: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        times.append(machine.counters().cycles)
+        if len(times) < 3:
+            machine.schedule_interrupt(4, VECTOR, times[-1] + 500)
+        return 0, ()
+
+    machine.on_hypercall = answer
+    guest.handler(VECTOR, store_long(1, CALL) + asm.move("l", at(STATUS), d(D0)) + asm.addq(1, d(D7)) + asm.RTE)
+    machine.schedule_interrupt(4, VECTOR, 100)
+    guest.run(idle(masked(0), 2000))
+    assert guest.registers["d7"] == 3
+    assert [round((after - before) / 500) for before, after in itertools.pairwise(times)] == [1, 1]

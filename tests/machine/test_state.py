@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from emu.board import get_board
+from emu.cpu.state import MISS_PCS
 from emu.errors import BoardError, UsageError
 from emu.machine import Machine, StopReason
 from tests.support import asm
@@ -87,6 +88,19 @@ def test_misses_are_counted_by_region_privilege_and_place(guest: Bench) -> None:
     assert (misses.dtlb, misses.dtlb_user, misses.dtlb_kernel, misses.itlb, misses.nested) == (2, 2, 0, 0, 0)
     assert misses.by_region == {"heap": {"itlb": 0, "dtlb": 1}, "other": {"itlb": 0, "dtlb": 1}}  # first match wins
     assert misses.by_symbol == {f"{USER:#010x}": {"itlb": 0, "dtlb": 1}, f"{USER + 6:#010x}": {"itlb": 0, "dtlb": 1}}
+
+
+def test_misses_at_more_places_than_the_table_holds_are_counted_together(guest: Bench) -> None:
+    places = MISS_PCS + 500
+    guest.handler(2, asm.addq(6, asm.disp(asm.SP, 4)) + asm.RTE)
+    guest.put(FRAMES, asm.move("l", at(0x01000000), d(D1)) * places + asm.trap(0))
+    pages = range(0, 6 * places, 0x2000)
+    code = tuple(Entry(i, tag(USER + at_), image(FRAMES + at_, 13, X | LK)) for i, at_ in enumerate(pages))
+    guest.exception(enter_virtual_mode(code), go_to(USER, USER_SR))
+    misses = guest.machine.counters().misses
+    assert misses.dtlb == places
+    assert sum(entry["dtlb"] for entry in misses.by_symbol.values()) == places
+    assert misses.by_symbol["(more places)"]["dtlb"] >= 500
 
 
 def test_refill_cycles_are_those_between_entry_and_rte(guest: Bench) -> None:

@@ -133,8 +133,8 @@ def read_frame(machine: Machine, address: int) -> Frame:
 class Bench:
     """A machine with the environment in place. ``run`` starts at CODE in supervisor mode with the MMU off."""
 
-    def __init__(self, engine: str, **options: Any) -> None:
-        self.machine = Machine(BOARD, engine=engine, **options)
+    def __init__(self, engine: str, *, board: Board = BOARD, **options: Any) -> None:
+        self.machine = Machine(board, engine=engine, **options)
         self._free = HANDLERS
         table = b"".join(struct.pack(">I", stub(vector)) for vector in range(256))
         self.machine.write_physical(VECTORS, table)

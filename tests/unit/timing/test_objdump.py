@@ -43,7 +43,6 @@ DISAGREEMENTS = (
     Disagreement(0xFFFF, 0x4AFC, ILLEGAL, 1, "ILLEGAL is defined to be illegal"),
     Disagreement(0xFFFF, 0x4AFD, ILLEGAL, 3, "SWBEG is an assembler pseudo-operation that marks a switch table"),
     Disagreement(0xF0C0, 0x50C0, ILLEGAL, 1, f"Scc: {MODE_IGNORED}"),
-    Disagreement(0xF178, 0x7108, ILLEGAL, 1, f"MVS.B, MVZ.B An: {NO_BYTE_OF_AN}"),
     Disagreement(0xFBC0, 0xAB00, ILLEGAL, 1, f"MOVE to ACCext: {MODE_IGNORED}"),
     Disagreement(0xFBFF, 0xAB3C, 3, 1, "MOVE #imm,ACCext: GAS emits three words, objdump reads one"),
     Disagreement(0xF1F8, 0xB008, ILLEGAL, 1, f"CMP.B An: {NO_BYTE_OF_AN}"),
