@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow conformance bench firmware readme lint clean
+.PHONY: help compare test test-slow torture conformance bench firmware readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,8 +19,11 @@ compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a
 test: $(VENV)/.installed-dev  ## run the fast tests (ARGS="tests/unit -k tlb")
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(VENV)/.installed-dev  ## run the conformance tests
+test-slow: $(VENV)/.installed-dev  ## run the slow tests, which CI runs too
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+torture: $(VENV)/.installed-dev  ## GCC's execute tests under a hostile MMU (ARGS="--opt O1"; Debian's gcc-12-source, qemu-user)
+	$(BIN)/python -m tests.conformance.torture $(ARGS)
 
 conformance: $(VENV)/.installed-dev  ## the full evidence, written to docs/conformance.md (ARGS="torture": one section)
 	$(BIN)/python -m tests.conformance $(ARGS)

@@ -84,7 +84,7 @@ class Snapshot:
 
 
 class _Registers(MutableMapping[str, int]):
-    """``machine.registers``: D0-D7, A0-A7, PC, SR, USP and the control registers by lower-case name."""
+    """``machine.registers``: D0-D7, A0-A7, PC, SR, USP, the control registers, FPU and EMAC by lower-case name."""
 
     def __init__(self, core: Core) -> None:
         self._core = core

@@ -7,23 +7,19 @@ The list is the architecture's as unicorn executes it; ``tests/unit/cpu/test_acc
 
 from emu.cpu.blocks import opcodes
 from emu.cpu.operand import address_of, word
-from emu.cpu.processor import A7, get_mac_mask, get_register, set_register
+from emu.cpu.processor import A7, get_register, set_register
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.state import READ, RMW, WRITE
 from emu.timing.cost import popcount16
 from emu.timing.effective_address import extension_words, is_indexed, is_memory
-from emu.timing.isa import F_INDEXED, FORM_FPU, FORM_MAC, FORM_MOVE, FORM_MOVEM, FORM_STACK
+from emu.timing.isa import F_INDEXED, FORM_MOVE, FORM_MOVEM, FORM_STACK
 
 __all__ = ["list_accesses"]
 
 # By the field mmmrrr of an effective address.
 IN_MEMORY, INDEXED, EXTENSION_WORDS = is_memory(), is_indexed(), extension_words(0)
-PREDECREMENT = 4
 INDEX_FORMAT, INDEX_LONG = 0x900, 0x800  # brief format, long index: the only one that the V4e has
-FPU_BYTES = (4, 4, 0, 0, 2, 8, 1, 1)  # by format; extended and packed raise an exception, 7 is taken for a byte
-FPU_LOAD, FPU_STORE, FPU_TO_CONTROL, FPU_FROM_CONTROL, FPU_MOVEM = 2, 3, 4, 5, 6  # opclasses of the extension word
-FMOVEM_ASCENDING, FMOVEM_DYNAMIC, FMOVEM_STORE = 0x1000, 0x0800, 0x2000
 
 
 @njit
@@ -87,29 +83,6 @@ def list_stack(s: State, pc: int, op: int) -> None:
 
 
 @njit
-def list_fpu(s: State, pc: int, op: int) -> None:
-    """FMOVE and arithmetic of one operand, FMOVEM, and moves of control registers."""
-    ext = word(s, pc + 2)
-    field, opclass = op & 0x3F, ext >> 13
-    kind = WRITE if ext & FMOVEM_STORE else READ
-    if opclass == FPU_LOAD or opclass == FPU_STORE:
-        size, count = FPU_BYTES[ext >> 10 & 7], 1
-        if size == 0:
-            return
-    elif opclass == FPU_TO_CONTROL or opclass == FPU_FROM_CONTROL:
-        size, count = 4, popcount16(ext >> 10 & 7)
-    elif opclass >= FPU_MOVEM and ext & FMOVEM_ASCENDING:
-        registers = get_register(s, ext >> 4 & 7) if ext & FMOVEM_DYNAMIC else ext
-        size, count = 8, popcount16(registers & 0xFF)
-    else:
-        return
-    va, _update, _new = operand(s, pc + 4, field, size)
-    if va >= 0:
-        down = opclass == FPU_FROM_CONTROL and field >> 3 == PREDECREMENT
-        note_row(s, va, size, kind, count, -size if down else size)
-
-
-@njit
 def list_accesses(s: State, pc: int, op: int) -> None:
     """Put the data accesses of the instruction ``op`` at ``pc`` into ``s.accesses``, in their order."""
     s.n_accesses = 0
@@ -121,9 +94,6 @@ def list_accesses(s: State, pc: int, op: int) -> None:
     if form == FORM_STACK:
         list_stack(s, pc, op)
         return
-    if form == FORM_FPU:
-        list_fpu(s, pc, op)
-        return
     size = max(row.load, row.store)
     if size == 0 or (row.forbidden and word(s, pc + 2) & row.forbidden):
         return
@@ -134,7 +104,5 @@ def list_accesses(s: State, pc: int, op: int) -> None:
     kind = WRITE if row.load == 0 else (RMW if row.store else READ)
     if form == FORM_MOVEM:
         note_row(s, va, size, kind, popcount16(word(s, pc + 2)), size)
-    elif form == FORM_MAC:
-        note(s, va & get_mac_mask(s), size, kind)
     else:
         note(s, va, size, kind)

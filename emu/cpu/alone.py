@@ -284,7 +284,7 @@ def run_alone(s: State) -> None:
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.instructions += 1
     s.cycles += instruction_cycles(opcodes(s), op, word(s, pc + 2) if length > 2 else 0)
-    if intercepted_by_patch(s.fpu_disabled, op, flags) and not runs_alone(op, flags):
+    if intercepted_by_patch(op, flags) and not runs_alone(op, flags):
         serve(s, VECTOR_ILLEGAL)
     elif fetch_rest(s, pc, op):
         perform(s, pc, op, length)

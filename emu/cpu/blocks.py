@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 
+from emu.cpu.intercept import aborts
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
@@ -18,6 +19,7 @@ from emu.timing.cost import instruction_cycles
 __all__ = [
     "block_cost",
     "forget_blocks",
+    "has_hidden_word",
     "instruction_length",
     "is_known",
     "measure",
@@ -45,6 +47,15 @@ def instruction_length(s: State, op: int) -> int:
 def opcode_flags(s: State, op: int) -> int:
     """F_* of :mod:`emu.timing.isa`."""
     return int(opcodes(s)[op].flags)
+
+
+@njit
+def has_hidden_word(s: State, pc: int, op: int) -> bool:
+    """Whether a word behind the op word of the instruction at ``pc`` may not stand in what unicorn translates."""
+    for k in range(2, instruction_length(s, op), 2):
+        if aborts(fetch16(s, (pc + k) & 0xFFFFFFFF, in_supervisor(s)) & 0xFFFF):
+            return True
+    return False
 
 
 @njit

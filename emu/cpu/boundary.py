@@ -4,12 +4,12 @@ Everything that may stop the guest takes effect at the first instruction boundar
 however unicorn cuts its blocks: a block that would run past the boundary is not started but cut.
 """
 
-from emu.cpu.blocks import block_cost, instruction_length, is_known, measure, opcode_flags
+from emu.cpu.blocks import block_cost, has_hidden_word, instruction_length, is_known, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.memory import note_code, place, swallowed_word
 from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
-from emu.cpu.shadow import is_patched, shadow_word
+from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
     ATTENTION_IRQ,
     ATTENTION_STOPS,
@@ -21,7 +21,6 @@ from emu.cpu.state import (
     EVENT_NONE,
     EVENT_ODD,
     EVENT_PATCH,
-    EVENT_SINGLE,
     EVENT_STALE,
     EVENT_STEP,
     EVENT_TRACE,
@@ -194,9 +193,10 @@ def public_event(s: State, pc: int, size: int) -> int:
         if (pc + at ^ pc) & 0xFFFFF000:
             break
         op = load16be(host)
-        if intercepted_by_patch(s.fpu_disabled, op, opcode_flags(s, op)) and not is_patched(s, host):
+        hidden = intercepted_by_patch(op, opcode_flags(s, op)) or has_hidden_word(s, pc + at, op)
+        if hidden and not is_patched(s, host):
             s.patch_host = host
-            return EVENT_PATCH if shadow_word(s, host) else EVENT_SINGLE
+            return EVENT_PATCH
         at += instruction_length(s, op)
     return EVENT_NONE
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emu.cpu import hooks, library, memory, processor
 from emu.cpu.decoders import MVZ_MASK, MVZ_MATCH, OP_TST_L, decode_mvz
+from emu.cpu.ieee import DEFAULT_NAN
 from emu.cpu.intercept import intercepted_by_table
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.run_loop import flush, run_native, view_address
@@ -34,7 +35,7 @@ __all__ = ["ENGINES", "Bank", "Core"]
 
 ENGINES = ("auto", "native", "public", "reference")
 CONSOLE_BYTES = 1 << 16
-OP_ILLEGAL, OP_FPU = 0x4AFC, 0xF200
+OP_ILLEGAL = 0x4AFC
 log = logging.getLogger(__name__)
 
 
@@ -135,6 +136,8 @@ class Core:
         s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = s["small_va"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
+        s["fp"] = DEFAULT_NAN
+        s["mac_mask"] = 0xFFFF
         s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
         if self.layout:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
@@ -185,8 +188,6 @@ class Core:
         mvz = (np.arange(len(table)) & MVZ_MASK) == MVZ_MATCH
         self.state["mvz_decoder"], self.state["tst_decoder"] = table[MVZ_MATCH], table[OP_TST_L]
         table[mvz & (table != table[OP_ILLEGAL])] = decode_mvz.address
-        self._fpu_decoders = table[OP_FPU : OP_FPU + 256].copy()
-        self.state["opcode_table"], self.state["fpu_decoders"] = table_address, _address(self._fpu_decoders)
 
     # --- memory
 

@@ -1,20 +1,22 @@
-"""FSAVE and FRESTORE (CFPRM; 548xRM 6-24): a frame of four longwords that says whether the FPU holds state.
+"""FSAVE and FRESTORE (CFPRM; 548xRM 6-24): a frame of four longwords that holds what the programming model does not.
 
-unicorn implements neither. No FPU exception is ever pending here, so a saved FPU is idle, and what a frame says beside
-its format is not needed to go on.
+The sheet gives the size and the formats. Where the rest lies is our choice: format, vector and FPCR in the first
+longword, the old destination value in the next two, FPSR in the last.
 """
 
-from emu.cpu.blocks import unwind
+from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.exceptions import access_error, refuse
-from emu.cpu.memory import write32
-from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_bytes, sign16, word
-from emu.cpu.processor import get_register, reset_fpu, set_pc, set_register
+from emu.cpu.fpu import FPCR_WRITABLE, FPSR_WRITABLE, exception_vector, pending
+from emu.cpu.ieee import DEFAULT_NAN
+from emu.cpu.operand import OPERAND_FAULT, address_of, read_bytes
+from emu.cpu.processor import set_pc
 from emu.cpu.state import State
+from emu.cpu.stores import write_bytes
 from emu.jit import njit
-from emu.mmu.registers import VECTOR_FORMAT_ERROR, VECTOR_ILLEGAL
+from emu.mmu.registers import VECTOR_FORMAT_ERROR
 from emu.mmu.state import READ, WRITE
 
-__all__ = ["do_fpu_frame"]
+__all__ = ["do_fpu_frame", "reset_fpu"]
 
 FRAME_BYTES = 16
 FORMAT_NULL, FORMAT_IDLE, FORMAT_EXCP = 0x00, 0x05, 0xE5
@@ -22,55 +24,70 @@ F_RESTORE_BIT = 0x40
 
 
 @njit
-def frame_address(s: State, pc: int, mode: int) -> tuple[int, int, int, int, int]:
-    """(OPERAND_*, VA of the frame, An to update or -1, its new value, bytes of extension words)."""
-    kind, r = mode >> 3, mode & 7
-    base = get_register(s, 8 + r)
-    if kind == 2:
-        return 0, base, -1, 0, 0
-    if kind == 3:
-        return 0, base, 8 + r, (base + FRAME_BYTES) & 0xFFFFFFFF, 0
-    if kind == 4:
-        va = (base - FRAME_BYTES) & 0xFFFFFFFF
-        return 0, va, 8 + r, va, 0
-    if kind == 5:
-        return 0, (base + sign16(word(s, pc + 2))) & 0xFFFFFFFF, -1, 0, 2
-    if kind == 7 and r == 2:
-        return 0, (pc + 2 + sign16(word(s, pc + 2))) & 0xFFFFFFFF, -1, 0, 2
-    return OPERAND_ILLEGAL, 0, -1, 0, 0
+def reset_fpu(s: State) -> None:
+    """Reset, and FRESTORE of a null frame: NaNs, and control registers clear (548xRM 6-24)."""
+    for i in range(8):
+        s.fp[i] = DEFAULT_NAN
+    s.fpcr = s.fpsr = s.fpiar = 0
+    s.fp_used = 0
+
+
+@njit
+def frame_word(s: State, i: int) -> int:
+    """Longword ``i`` of the frame to be saved."""
+    if i == 0:
+        form = FORMAT_EXCP if pending(s) else (FORMAT_IDLE if s.fp_used else FORMAT_NULL)
+        return form << 24 | exception_vector(pending(s)) << 16 | int(s.fpcr)
+    if i == 3:
+        return int(s.fpsr)
+    return int(s.fp_operand >> (32 if i == 1 else 0) & 0xFFFFFFFF) if pending(s) else 0
 
 
 @njit
 def store_frame(s: State, va: int, pc: int) -> bool:
-    """Write an idle frame; False when an access error was taken instead."""
+    """Write the frame and clear FPCR (548xRM 6-24); False when an access error was taken instead."""
     for i in range(4):
-        at = (va + 4 * i) & 0xFFFFFFFF
-        if not write32(s, at, FORMAT_IDLE << 24 if i == 0 else 0):
+        done, at = write_bytes(s, (va + 4 * i) & 0xFFFFFFFF, 4, frame_word(s, i))
+        if not done:
             unwind(s, pc)
             access_error(s, at, WRITE, 1, pc)
             return False
+    s.fpcr = 0
+    return True
+
+
+@njit
+def load_frame(s: State, va: int, pc: int) -> bool:
+    """Take over a frame; False when an exception was taken instead."""
+    for i in range(4):  # all of it is there, or nothing happens
+        outcome, value = read_bytes(s, (va + 4 * i) & 0xFFFFFFFF, 4)
+        if outcome == OPERAND_FAULT:
+            unwind(s, pc)
+            access_error(s, value, READ, 1, pc)
+            return False
+    _outcome, head = read_bytes(s, va, 4)
+    form = head >> 24
+    if form != FORMAT_NULL and form != FORMAT_IDLE and form != FORMAT_EXCP:
+        refuse(s, VECTOR_FORMAT_ERROR, pc)
+        return False
+    if form == FORMAT_NULL:
+        reset_fpu(s)
+        return True
+    s.fp_used = 1
+    s.fpcr = head & FPCR_WRITABLE
+    if form == FORMAT_EXCP:
+        _outcome, s.fp_operand = read_bytes(s, (va + 4) & 0xFFFFFFFF, 8)
+        _outcome, fpsr = read_bytes(s, (va + 12) & 0xFFFFFFFF, 4)
+        s.fpsr = fpsr & FPSR_WRITABLE
     return True
 
 
 @njit
 def do_fpu_frame(s: State, op: int, pc: int) -> bool:
     """FSAVE or FRESTORE at ``pc``; False when the machine halts. Privilege has been checked."""
-    outcome, va, update, new, extra = frame_address(s, pc, op & 0x3F)
-    if outcome == OPERAND_ILLEGAL:
-        return refuse(s, VECTOR_ILLEGAL, pc)
-    if op & F_RESTORE_BIT:
-        outcome, head = read_bytes(s, va, 4)
-        if outcome == OPERAND_FAULT:
-            unwind(s, pc)
-            return access_error(s, head, READ, 1, pc)
-        form = head >> 24
-        if form != FORMAT_NULL and form != FORMAT_IDLE and form != FORMAT_EXCP:
-            return refuse(s, VECTOR_FORMAT_ERROR, pc)
-        if form == FORMAT_NULL:
-            reset_fpu(s)
-    elif not store_frame(s, va, pc):
+    va, _update, _new = address_of(s, pc + 2, op & 0x3F, FRAME_BYTES)
+    done = load_frame(s, va, pc) if op & F_RESTORE_BIT else store_frame(s, va, pc)
+    if not done:
         return bool(s.halted == 0)
-    if update >= 0:
-        set_register(s, update, new)
-    set_pc(s, (pc + 2 + extra) & 0xFFFFFFFF)
+    set_pc(s, (pc + instruction_length(s, op)) & 0xFFFFFFFF)
     return True

@@ -44,7 +44,7 @@ from emu.cpu.traps import emulate, illegal_vector
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
-from emu.timing.isa import F_BITOP_MEM, F_RMW
+from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL, F_RMW
 
 __all__ = [
     "mbar_read",
@@ -222,7 +222,8 @@ def serve(s: State, number: int) -> bool:
         return False
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
-        if is_trapped(op) or (not s.native and is_trapped_publicly(op)):
+        flags = opcode_flags(s, op)
+        if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op))):
             return emulate(s, pc, op)
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)

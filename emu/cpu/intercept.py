@@ -9,6 +9,7 @@ from emu.jit import njit
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
 
 __all__ = [
+    "aborts",
     "clears_n",
     "intercepted_by_patch",
     "intercepted_by_table",
@@ -23,9 +24,13 @@ TRAPPED = (
     (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
     (0xF1C0, 0x81C0),  # DIVS.W: the same
     (0xFFFF, 0x4E72),  # STOP: unicorn would end the run without a hook
+    (0xFF00, 0xF200),  # FPU: 80-bit numbers, denormals, no exceptions, no FPIAR (emu.cpu.fpu)
     (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word
+    (0xF100, 0xA000),  # MAC and MSAC: wrong sign, load not done (emu.cpu.emac)
+    (0xF1C0, 0xA100),  # MOVE to the EMAC
+    (0xF180, 0xA180),  # MOVE from the EMAC, MOVCLR
     (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
-    (0xFFC0, 0xFBC0),  # WDEBUG aborts the process
+    (0xFF00, 0xFB00),  # WDDATA raises 8 always, WDEBUG aborts the process
 )
 # The public engine cannot see SR after the guest writes it.
 TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
@@ -51,6 +56,13 @@ def is_trapped_publicly(op: int) -> bool:
 
 
 @njit
+def aborts(op: int) -> bool:
+    """Whether unicorn may abort the process when it translates the word as an op word: FPU instructions with operands
+    that it does not know, and WDEBUG. Of all 65536 op words these are the only ones."""
+    return op & 0xFF00 == 0xF200 or op & 0xFFC0 == 0xFBC0
+
+
+@njit
 def clears_n(op: int) -> bool:
     """MVZ: the result is positive, but unicorn sets N from the source's top bit."""
     return op & MVZ_MASK == OP_MVZ
@@ -66,10 +78,8 @@ def runs_alone(op: int, flags: int) -> bool:
 
 
 @njit
-def intercepted_by_patch(fpu_disabled: int, op: int, flags: int) -> bool:
+def intercepted_by_patch(op: int, flags: int) -> bool:
     """Public engine: whether ILLEGAL must stand in the fetched copy of the code instead of ``op``."""
-    if fpu_disabled and op & 0xFF00 == 0xF200:
-        return True
     return flags & F_ILLEGAL != 0 or is_trapped(op) or is_trapped_publicly(op) or runs_alone(op, flags)
 
 

@@ -7,19 +7,17 @@ ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
 from emu.cpu.memory import UC_SCRATCH, empty_softmmu, make_room
-from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store16, store32, store64
+from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store32
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
 
 __all__ = [
     "A7",
-    "get_mac_mask",
     "get_pc",
     "get_register",
     "get_sr",
     "get_usp",
     "in_supervisor",
-    "reset_fpu",
     "set_eusp",
     "set_pc",
     "set_register",
@@ -32,7 +30,7 @@ SR_X, SR_N, SR_Z, SR_V, SR_C = 16, 8, 4, 2, 1
 
 # Byte offsets in CPUM68KState of unicorn 2.1.4, verified at start-up (emu.cpu.native).
 ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
-ENV_CURRENT_SP, ENV_USP, ENV_FREGS = 72, 80, 112
+ENV_CURRENT_SP, ENV_USP = 72, 80
 QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
 CC_OP_FLAGS = 1
 CACR_EUSP = 0x20
@@ -40,17 +38,11 @@ QEMU_EUSP = 0x10  # QEMU looks at CACR bit 4; the V4e bit is bit 5 (sheet 2.2)
 
 UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn's m68k
 SCRATCH_CCR = UC_SCRATCH  # CCR to D0, then halt
-SCRATCH_FPU = UC_SCRATCH + 0x20  # eight NaNs into FP0-FP7, then halt
 SCRATCH_CACR = UC_SCRATCH + 0x10  # D0 to CACR, then halt
-SCRATCH_MASK = UC_SCRATCH + 0x80  # MASK to D0, then halt
 
 SCRATCH_CODE = (
     bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # CCR to D0, then halt
     + bytes.fromhex("4e7b 0002 4ac8").ljust(0x10, b"\0")  # D0 to CACR, then halt
-    # FMOVEM.D from 0x40 after the scratch address, PC-relative
-    + bytes.fromhex("f23a d0ff 001c 4ac8").ljust(0x20, b"\0")
-    + bytes.fromhex("7fffffffffffffff") * 8
-    + bytes.fromhex("ad80 4ac8")  # MASK to D0
 )
 
 
@@ -164,23 +156,6 @@ def get_usp(s: State) -> int:
     if s.native:
         return load32(s.env + ENV_USP)
     return uc_read(s, UC_USP)
-
-
-@njit
-def get_mac_mask(s: State) -> int:
-    """MASK of the EMAC. Public engine."""
-    return run_scratch(s, SCRATCH_MASK, 0)
-
-
-@njit
-def reset_fpu(s: State) -> None:
-    """FRESTORE of a null frame: FP0-FP7 become NaN with all mantissa bits set (548xRM 6-24)."""
-    if s.native:
-        for i in range(8):
-            store64(s.env + ENV_FREGS + 16 * i, -1)
-            store16(s.env + ENV_FREGS + 16 * i + 8, 0x7FFF)
-    else:
-        run_scratch(s, SCRATCH_FPU, 0)
 
 
 @njit

@@ -98,7 +98,9 @@ def fill_fetch(s: State, page: int, user: int, result: int) -> bool:
     where, host, pages = place(s, source, pa)
     if host == 0 or (source == TLB and not is_uniform(s, page, FETCH, user, entry)):
         return False
-    where = shadow_page(s, host, where, pages)
+    where = shadow_page(s, host, pages)
+    if where < 0:
+        return False
     flags = load8(pages)
     if flags & PAGE_WRITE:
         flush_all(s)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from emu.cpu.alone import run_alone
-from emu.cpu.blocks import opcode_flags, unwind
+from emu.cpu.blocks import has_hidden_word, opcode_flags, unwind
 from emu.cpu.hooks import serve
 from emu.cpu.intercept import runs_alone
 from emu.cpu.memory import fetch16
@@ -24,7 +24,7 @@ def report(s: State) -> None:
     pc, number = get_pc(s), s.event_vector
     s.event = EVENT_STEP
     op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
-    if number == VECTOR_ILLEGAL and runs_alone(op, opcode_flags(s, op)):
+    if number == VECTOR_ILLEGAL and (runs_alone(op, opcode_flags(s, op)) or has_hidden_word(s, pc, op)):
         unwind(s, pc)
         s.event = EVENT_SINGLE
     else:

@@ -5,6 +5,8 @@ from typing import Any
 
 from emu.cpu import processor
 from emu.cpu.core import Core
+from emu.cpu.emac import MACSR_WRITABLE
+from emu.cpu.fpu import FPCR_WRITABLE, FPSR_WRITABLE
 from emu.errors import UsageError
 from emu.jit import njit_entry
 from emu.mmu.movec import movec
@@ -32,12 +34,28 @@ _CONTROL: dict[str, tuple[str, int | None, int | None]] = {
     "mmutr": ("mmutr", None, None),
     "mmudr": ("mmudr", None, None),
 }
+# FPU and EMAC, which live in the shared record: field, index in it or None, bits that exist.
+_UNITS: dict[str, tuple[str, int | None, int]] = {
+    **{f"fp{i}": ("fp", i, (1 << 64) - 1) for i in range(8)},
+    "fpcr": ("fpcr", None, FPCR_WRITABLE),
+    "fpsr": ("fpsr", None, FPSR_WRITABLE),
+    "fpiar": ("fpiar", None, 0xFFFFFFFF),
+    **{f"acc{i}": ("macc", i, (1 << 48) - 1) for i in range(4)},
+    "macsr": ("macsr", None, MACSR_WRITABLE),
+    "mask": ("mac_mask", None, 0xFFFF),
+}
 
 
 @lru_cache(maxsize=1)
 def register_names() -> tuple[str, ...]:
     """All names, in the order of a dump."""
-    return (*_GENERAL, *_CPU, *_CONTROL)
+    return (*_GENERAL, *_CPU, *_CONTROL, *_UNITS)
+
+
+def _signed(value: int, bits: int) -> int:
+    """How the record keeps a number of this many bits: FP patterns and accumulators are signed there."""
+    value &= bits
+    return value - bits - 1 if bits > 0xFFFFFFFF and value > bits >> 1 else value
 
 
 @njit_entry
@@ -93,11 +111,22 @@ def read_register(core: Core, name: str) -> int:
         field, index, _ = _CONTROL[name]
         value = core.state["mmu"][field]
         return int(value if index is None else value[index])
+    if name in _UNITS:
+        field, index, bits = _UNITS[name]
+        value = core.state[field]
+        return int(value if index is None else value[index]) & bits
     return int({"pc": _get_pc, "sr": _get_sr, "usp": _get_usp}[name](core.array))
 
 
 def write_register(core: Core, name: str, value: int) -> None:
     """Set a register, masked as the hardware does. UsageError for one that cannot be set from here."""
+    if name in _UNITS:
+        field, index, bits = _UNITS[name]
+        if index is None:
+            core.state[field] = _signed(value, bits)
+        else:
+            core.state[field][index] = _signed(value, bits)
+        return
     value &= 0xFFFFFFFF
     if name in _GENERAL:
         _set(core.array, _GENERAL[name], value)

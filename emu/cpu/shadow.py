@@ -1,10 +1,13 @@
 """Public engine: the copies of code pages that unicorn fetches instructions from.
 
-In a copy an intercepted op word can be replaced by ILLEGAL; the guest's own bytes stay as they are. Core SRAM and
-device memory have no copy: they are fetched in place, and instructions to be intercepted there run alone.
+In a copy an intercepted op word can be replaced by ILLEGAL; the guest's own bytes stay as they are. Words that unicorn
+cannot translate without aborting the process are ILLEGAL from the start, wherever they stand: unicorn translates a block
+before any hook has seen it. An instruction that has such a word behind its op word runs alone.
+Core SRAM and device memory have no copy: all code there runs alone.
 """
 
-from emu.cpu.raw import load8, load16be, load64, store8, store16be, store64
+from emu.cpu.intercept import aborts
+from emu.cpu.raw import load8, load16be, load64, store16be, store64
 from emu.cpu.state import PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit
 
@@ -25,17 +28,26 @@ def shadow_bank(s: State, host: int) -> int:
 
 
 @njit
-def shadow_page(s: State, host: int, where: int, pages: int) -> int:
-    """unicorn's address of the copy of the 4-KB page that ``host`` lies in, made if the page had no code yet; ``where``
-    if it has none."""
+def hide_aborting(copy: int, size: int) -> None:
+    """Replace the words that unicorn must not translate in ``size`` bytes of a copy."""
+    for k in range(0, size, 2):
+        if aborts(load16be(copy + k)):
+            store16be(copy + k, OP_ILLEGAL)
+
+
+@njit
+def shadow_page(s: State, host: int, pages: int) -> int:
+    """unicorn's address of the copy of the 4-KB page that ``host`` lies in, made if the page had no code yet; -1 if it
+    has none."""
     i = shadow_bank(s, host)
     if i < 0:
-        return where
+        return -1
     bank = s.banks[i]
     offset = (host - bank.host) & -PAGE
     if not load8(pages) & PAGE_CODE:
         for k in range(0, PAGE, 8):
             store64(bank.shadow_host + offset + k, load64(bank.host + offset + k))
+        hide_aborting(bank.shadow_host + offset, PAGE)
     return int(bank.shadow + offset)
 
 
@@ -68,5 +80,7 @@ def follow(s: State, host: int, size: int) -> None:
     bank = s.banks[i]
     offset = host - bank.host
     if load8(bank.pages + PAGE_BYTES * (offset >> 12)) & PAGE_CODE:
-        for k in range(size):
-            store8(bank.shadow_host + offset + k, load8(host + k))
+        first = offset & -2
+        for k in range(first, offset + size, 2):
+            store16be(bank.shadow_host + k, load16be(bank.host + k))
+        hide_aborting(bank.shadow_host + first, offset + size - first)

@@ -145,11 +145,9 @@ STATE_DTYPE = np.dtype(
         ("code_pa", "i8"),
         ("code_pages", "i8"),
         ("memo", "i8"),  # address of MEMO records of MEMO_DTYPE
-        ("opcode_table", "i8"),  # unicorn's table of decoders, 0 in the public engine
         ("fpu_disabled", "i8"),
         ("mvz_decoder", "i8"),  # decoders of unicorn that ours build on
         ("tst_decoder", "i8"),
-        ("fpu_decoders", "i8"),  # copy of its 256 entries from F200 up
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
         ("instructions", "i8"),
@@ -248,6 +246,15 @@ STATE_DTYPE = np.dtype(
         # --- registers of the CPU that unicorn lacks or keeps wrong
         ("shadow_sr", "i8"),
         ("trace_pending", "i8"),
+        ("fp", "i8", (8,)),  # FP0-FP7, patterns of doubles
+        ("fpcr", "i8"),
+        ("fpsr", "i8"),
+        ("fpiar", "i8"),
+        ("fp_operand", "i8"),  # what FSAVE shows to the handler of a pending exception
+        ("fp_used", "i8"),  # the FPU is not in the state of reset: FSAVE saves no null frame
+        ("macc", "i8", (4,)),  # EMAC: 48-bit accumulators, sign-extended
+        ("macsr", "i8"),
+        ("mac_mask", "i8"),
         # --- devices
         ("mailbox", "i8", (MAILBOX_ARGS,)),
         ("call_number", "i8"),

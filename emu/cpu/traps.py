@@ -6,8 +6,10 @@ instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 
 
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.effects import apply_effect
+from emu.cpu.emac import do_emac
 from emu.cpu.exceptions import access_error, refuse
 from emu.cpu.fetch import fetch_rest
+from emu.cpu.fpu import do_fpu
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
@@ -23,7 +25,6 @@ from emu.cpu.processor import (
     set_register,
     set_sr,
 )
-from emu.cpu.raw import load64, store64
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
 from emu.mmu.movec import NO_REGISTER, movec
@@ -33,7 +34,6 @@ from emu.mmu.state import READ, WARN_OVERLAP
 __all__ = ["emulate", "illegal_vector"]
 
 CACR_EUSP, CACR_DF = 0x20, 0x10
-OP_ILLEGAL, OP_FPU, FPU_WORDS = 0x4AFC, 0xF200, 256
 MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
 SR_IMPLEMENTED = 0xB71F
 
@@ -62,24 +62,10 @@ def do_movec(s: State, pc: int) -> bool:
         s.mbar_set = 1
     if number == MOVEC_CACR:
         set_eusp(s, value & CACR_EUSP)
-        set_fpu(s, value & CACR_DF)
+        s.fpu_disabled = 1 if value & CACR_DF else 0
     if effect:
         apply_effect(s, effect, overlaps)
     return finish(s, pc + 4)
-
-
-@njit
-def set_fpu(s: State, disabled: int) -> None:
-    """CACR[DF] makes every FPU op word take vector 11 (548xRM 3-41): decode them as illegal, or as before."""
-    if s.fpu_disabled == (1 if disabled else 0):
-        return
-    s.fpu_disabled = 1 if disabled else 0
-    s.in_code_write = 2  # blocks translated with the other setting are forgotten before the next instruction
-    if s.native:
-        illegal = load64(s.opcode_table + 8 * OP_ILLEGAL)
-        for i in range(FPU_WORDS):
-            decoder = illegal if disabled else load64(s.fpu_decoders + 8 * i)
-            store64(s.opcode_table + 8 * (OP_FPU + i), decoder)
 
 
 @njit
@@ -163,6 +149,18 @@ def do_stop(s: State, pc: int) -> bool:
 
 
 @njit
+def do_wddata(s: State, op: int, pc: int) -> bool:
+    """WDDATA <ea>: an operand for the debug module, which is not modelled; the operand is read all the same."""
+    outcome, value, update, new = read_source(s, pc + 2, op & 0x3F, 1 << (op >> 6 & 3))
+    if outcome == OPERAND_FAULT:
+        unwind(s, pc)
+        return access_error(s, value, READ, in_supervisor(s), pc)
+    if update >= 0:
+        set_register(s, update, new)
+    return finish(s, pc + instruction_length(s, op))
+
+
+@njit
 def do_move_to_sr(s: State, op: int, pc: int) -> bool:
     """MOVE Dn,SR and MOVE #,SR."""
     value = word(s, pc + 2) if op == 0x46FC else get_register(s, op & 7)
@@ -187,15 +185,19 @@ def emulate(s: State, pc: int, op: int) -> bool:
         return do_stop(s, pc)
     if op & 0xFFF8 == 0xF428:
         return finish(s, pc + 2)  # INTOUCH prefetches a cache line; no cache is modelled
-    if op & 0xFF80 == 0xF300:
-        if s.fpu_disabled:
+    if op & 0xFE00 == 0xF200:
+        if s.fpu_disabled:  # 548xRM 3-41
             return refuse(s, VECTOR_LINE_F, pc)
-        return do_fpu_frame(s, op, pc)
+        return do_fpu(s, op, pc) if op & 0xFF00 == 0xF200 else do_fpu_frame(s, op, pc)
+    if op & 0xF000 == 0xA000:
+        return do_emac(s, op, pc)
     if op & 0xFFC0 == 0xFBC0:
         unwind(s, pc)
         set_pc(s, pc)
         halt(s, HALT_UNSUPPORTED, pc, op)  # WDEBUG writes the debug module, which is not modelled
         return False
+    if op & 0xFF00 == 0xFB00:
+        return do_wddata(s, op, pc)
     return do_move_to_sr(s, op, pc)
 
 

@@ -223,9 +223,12 @@ def test_interrupts_come_at_the_same_instruction(case: Case, engine: str) -> Non
     agree(case, (engine, drive), (engine, interrupted(case.seed, 5)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("engine", FAST_ENGINES)
-@pytest.mark.parametrize("case", DEEP, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if n < 6 else pytest.mark.conformance) for n, case in enumerate(DEEP)],
+    ids=str,
+)
 def test_an_engine_agrees_with_the_reference_on_many_programs(case: Case, engine: str) -> None:
     drive = interrupted(case.seed, None)
     agree(case, (engine, drive), ("reference", drive))

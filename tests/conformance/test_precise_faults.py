@@ -367,7 +367,7 @@ def test_a_fault_leaves_no_trace(engine: str) -> None:
     run_all(engine, random.Random(1).sample(cases(), 120))
 
 
-@pytest.mark.slow
+@pytest.mark.conformance
 @pytest.mark.parametrize("part", range(8))
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_fault_of_any_form_leaves_a_trace(engine: str, part: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import asm
-from tests.support.asm import at, d, disp, imm, ind, index, pc_disp, post, pre
+from tests.support.asm import Mac, at, d, disp, imm, ind, index, pc_disp, post, pre
 
 CASES: tuple[tuple[str, bytes], ...] = (
     ("move.l %d1,%d2", asm.move("l", d(1), d(2))),
@@ -120,6 +120,35 @@ CASES: tuple[tuple[str, bytes], ...] = (
     ("move.l %usp,%a1", asm.move_from_usp(1)),
     ("fsave (%a1)", asm.fsave(ind(1))),
     ("frestore 4(%a1)", asm.frestore(disp(1, 4))),
+    ("mac.l %d1,%d2,%acc0", asm.mac(Mac(2, 1, 0))),
+    ("msac.l %a1,%d2,<<,%acc3", asm.mac(Mac(2, 9, 3, subtract=True, scale=1))),
+    ("mac.w %d1u,%a2l,>>,%acc1", asm.mac(Mac(10, 1, 1, long=False, scale=3, upper_y=True))),
+    ("mac.w %d1l,%d2u,%acc2", asm.mac(Mac(2, 1, 2, long=False, upper_x=True))),
+    ("mac.l %d1,%d2,(%a3),%d4,%acc0", asm.mac_load(Mac(2, 1, 0), ind(3), 4)),
+    ("mac.l %d1,%d2,(%a3)&,%d4,%acc2", asm.mac_load(Mac(2, 1, 2), ind(3), 4, masked=True)),
+    ("msac.l %d1,%a2,8(%a3)&,%a4,%acc3", asm.mac_load(Mac(10, 1, 3, subtract=True), disp(3, 8), 12, masked=True)),
+    ("msac.w %d1u,%a2l,-(%a3),%a4,%acc3", asm.mac_load(Mac(10, 1, 3, False, True, upper_y=True), pre(3), 12)),
+    ("move.l #5,%acc1", asm.move_to_emac(imm(5), asm.ACC1)),
+    ("move.l %a1,%accext01", asm.move_to_emac(asm.a(1), asm.ACCEXT01)),
+    ("move.l %d1,%macsr", asm.move_to_emac(d(1), asm.MACSR)),
+    ("move.l %d1,%mask", asm.move_to_emac(d(1), asm.MASK)),
+    ("move.l %accext23,%d1", asm.move_from_emac(asm.ACCEXT23, 1)),
+    ("move.l %acc3,%a1", asm.move_from_emac(asm.ACC3, 9)),
+    ("movclr.l %acc2,%a3", asm.movclr(2, 11)),
+    ("move.l %acc1,%acc3", asm.move_acc(1, 3)),
+    ("move.l %macsr,%ccr", asm.MACSR_TO_CCR),
+    ("fadd.d %fp1,%fp2", asm.fp("add", 1, 2)),
+    ("fssqrt.d %fp1,%fp2", asm.fp("sqrt", 1, 2, "s")),
+    ("fddiv.d (%a0)+,%fp1", asm.fp_from("div", "d", post(0), 1, "d")),
+    ("fsmove.s %d0,%fp1", asm.fp_from("move", "s", d(0), 1, "s")),
+    ("fsneg.w 8(%a0),%fp1", asm.fp_from("neg", "w", disp(0, 8), 1, "s")),
+    ("fmove.b %fp1,%d0", asm.fp_to("b", 1, d(0))),
+    ("fmove.d %fp1,-(%a2)", asm.fp_to("d", 1, pre(2))),
+    ("fmove.l %d0,%fpsr", asm.fp_to_control(d(0), asm.FPSR)),
+    ("fmove.l %fpcr,(%a1)", asm.fp_from_control(asm.FPCR, ind(1))),
+    ("fmovem.d %fp0/%fp2,(%a0)", asm.fmovem_store([0, 2], ind(0))),
+    ("fmovem.d 8(%a0),%fp1-%fp7", asm.fmovem_load(disp(0, 8), range(1, 8))),
+    ("wddata.l (%a0)+", asm.wddata("l", post(0))),
 )
 
 

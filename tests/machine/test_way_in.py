@@ -122,12 +122,12 @@ def open_and_close(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["native", "public"])
-@pytest.mark.parametrize("machines", [40, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("machines", [40, pytest.param(1000, marks=pytest.mark.conformance)])
 def test_machines_leave_no_memory_behind(engine: str, machines: int) -> None:
     assert growth(machines, lambda: open_and_close(engine)) < 24 << 20
 
 
-@pytest.mark.parametrize("runs", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [2_000, pytest.param(100_000, marks=pytest.mark.conformance)])
 def test_runs_leave_no_memory_behind(engine: str, runs: int) -> None:
     guest = Bench(engine)
     guest.start(asm.addq(1, d(D0)) + asm.branch_b("ra", -4))

@@ -330,6 +330,144 @@ def frestore(source: Ea) -> bytes:
     return one(0xF340, source)
 
 
+# --- EMAC (CFPRM chapter 6); registers: 0-7 = D0-D7, 8-15 = A0-A7
+
+ACC0, ACC1, ACC2, ACC3, MACSR, ACCEXT01, MASK, ACCEXT23 = range(8)
+MACSR_TO_CCR = words(0xA9C0)
+
+
+@dataclass(frozen=True)
+class Mac:
+    """The fields that all forms of MAC and MSAC share. ``scale``: 0, 1 = << 1, 3 = >> 1."""
+
+    x: int
+    y: int
+    acc: int
+    long: bool = True
+    subtract: bool = False
+    scale: int = 0
+    upper_x: bool = False
+    upper_y: bool = False
+
+    @property
+    def extension(self) -> int:
+        """The extension word without the fields of a load."""
+        return (
+            self.long << 11
+            | self.scale << 9
+            | self.subtract << 8
+            | self.upper_x << 7
+            | self.upper_y << 6
+            | (self.acc & 2) << 3
+        )
+
+
+def mac(fields: Mac) -> bytes:
+    """MAC, MSAC"""
+    op = 0xA000 | (fields.x & 7) << 9 | (fields.x & 8) << 3 | (fields.acc & 1) << 7 | fields.y
+    return words(op, fields.extension)
+
+
+def mac_load(fields: Mac, source: Ea, target: int, masked: bool = False) -> bytes:
+    """MAC, MSAC with a load; ``masked``: the & of the operand"""
+    op = 0xA000 | (target & 7) << 9 | (target & 8) << 3 | (~fields.acc & 1) << 7
+    return one(op, source, fields.extension | fields.x << 12 | masked << 5 | fields.y)
+
+
+def move_to_emac(source: Ea, which: int) -> bytes:
+    """MOVE.L <ea>,ACCx / MACSR / ACCext / MASK"""
+    return one(0xA100 | which << 9, source)
+
+
+def move_from_emac(which: int, register: int) -> bytes:
+    """MOVE.L ACCx / MACSR / ACCext / MASK,Rx"""
+    return words(0xA180 | which << 9 | register)
+
+
+def movclr(acc: int, register: int) -> bytes:
+    return words(0xA1C0 | acc << 9 | register)
+
+
+def move_acc(source: int, target: int) -> bytes:
+    """MOVE.L ACCy,ACCx"""
+    return words(0xA110 | target << 9 | source)
+
+
+# --- FPU (CFPRM chapter 7)
+
+FPU_FORMATS = {"l": 0, "s": 1, "w": 4, "d": 5, "b": 6}
+FPU_OPMODES = {
+    "move": 0x00,
+    "int": 0x01,
+    "intrz": 0x03,
+    "sqrt": 0x04,
+    "abs": 0x18,
+    "neg": 0x1A,
+    "div": 0x20,
+    "add": 0x22,
+    "mul": 0x23,
+    "sub": 0x28,
+    "cmp": 0x38,
+    "tst": 0x3A,
+}
+_FPU_ROUNDED = {"sqrt": 0x41}
+FPCR, FPSR, FPIAR = 4, 2, 1
+
+
+def fpu_opmode(name: str, precision: str = "") -> int:
+    """``precision``: "", "s" (FSADD ...) or "d" (FDADD ...)"""
+    if not precision:
+        return FPU_OPMODES[name]
+    return _FPU_ROUNDED.get(name, FPU_OPMODES[name] | 0x40) | (4 if precision == "d" else 0)
+
+
+def fp(name: str, source: int, target: int, precision: str = "") -> bytes:
+    """An FPU operation FPsource,FPtarget"""
+    return words(0xF200, source << 10 | target << 7 | fpu_opmode(name, precision))
+
+
+def fp_from(name: str, size: str, source: Ea, target: int, precision: str = "") -> bytes:
+    """An FPU operation <ea>,FPtarget"""
+    return one(0xF200, source, 0x4000 | FPU_FORMATS[size] << 10 | target << 7 | fpu_opmode(name, precision))
+
+
+def fp_to(size: str, source: int, target: Ea) -> bytes:
+    """FMOVE FPsource,<ea>"""
+    return one(0xF200, target, 0x6000 | FPU_FORMATS[size] << 10 | source << 7)
+
+
+def fp_to_control(source: Ea, register: int) -> bytes:
+    """FMOVE.L <ea>,FPCR / FPSR / FPIAR"""
+    return one(0xF200, source, 0x8000 | register << 10)
+
+
+def fp_from_control(register: int, target: Ea) -> bytes:
+    """FMOVE.L FPCR / FPSR / FPIAR,<ea>"""
+    return one(0xF200, target, 0xA000 | register << 10)
+
+
+def fp_list(registers: Iterable[int]) -> int:
+    """FMOVEM list: bit 7 = FP0."""
+    return sum(0x80 >> n for n in registers)
+
+
+def fmovem_store(registers: Iterable[int], target: Ea) -> bytes:
+    return one(0xF200, target, 0xF000 | fp_list(registers))
+
+
+def fmovem_load(source: Ea, registers: Iterable[int]) -> bytes:
+    return one(0xF200, source, 0xD000 | fp_list(registers))
+
+
+def fp_branch(predicate: int, displacement: int) -> bytes:
+    """FBcc.W"""
+    return words(0xF280 | predicate, displacement)
+
+
+def wddata(size: str, source: Ea) -> bytes:
+    return one(0xFB00 | _SIZE[size] << 6, source)
+
+
 def set_control(control: int, value: int, scratch: int = D0) -> bytes:
     """A control register := value, by way of Dscratch."""
     return move("l", imm(value), d(scratch)) + movec(scratch, control)

@@ -1,0 +1,40 @@
+"""Results of intercepted instructions: written through the MMU model, all of them or nothing."""
+
+from emu.cpu.memory import holds_code, place, touch_data
+from emu.cpu.processor import in_supervisor
+from emu.cpu.raw import store8
+from emu.cpu.shadow import follow
+from emu.cpu.state import State
+from emu.jit import njit
+from emu.mmu.attributes import MISS, TLB, permits, resolve
+from emu.mmu.state import WRITE
+
+__all__ = ["write_bytes"]
+
+
+@njit
+def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
+    """Big-endian store of ``size`` bytes in the present mode: (True, 0), or (False, faulting VA) and nothing stored."""
+    supervisor = in_supervisor(s)
+    for i in range(size):
+        at = (va + i) & 0xFFFFFFFF
+        source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, at, WRITE, supervisor)
+        if source == MISS or not permits(perms, WRITE):
+            return False, at
+        _where, host, _pages = place(s, source, pa)
+        if host == 0:
+            return False, at
+    last_page = -1
+    for i in range(size):
+        at = (va + i) & 0xFFFFFFFF
+        source, entry, pa, _perms, _cm, _bits = resolve(s.mmu, at, WRITE, supervisor)
+        _where, host, pages = place(s, source, pa)
+        if source == TLB and at >> 10 != last_page:
+            touch_data(s, entry)
+            last_page = at >> 10
+        if pages and holds_code(pages, pa & 0xFFF, 1):
+            s.in_code_write = 2
+        store8(host, value >> 8 * (size - 1 - i) & 0xFF)
+        if not s.native:
+            follow(s, host, 1)
+    return True, 0
