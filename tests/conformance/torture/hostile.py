@@ -95,7 +95,7 @@ class Rig:
         self.machine = Machine(BOARD, engine=engine)
         self._kernels: dict[int, Elf] = {}
         self._ready: dict[int, Snapshot] = {}
-        self._frames: dict[int, list[int]] = {}
+        self.frames: dict[int, list[int]] = {}
 
     def close(self) -> None:
         """Free the machine."""
@@ -112,7 +112,7 @@ class Rig:
         """Behind the MMU, with everything that ``seed`` decides; ``retired``: instructions of the undisturbed run."""
         self._restore(kilobytes)
         machine, kernel = self.machine, self._kernels[kilobytes]
-        bits, frames = PAGE_SIZES[kilobytes], self._frames[kilobytes]
+        bits, frames = PAGE_SIZES[kilobytes], self.frames[kilobytes]
         for segment in program.segments:
             for va, part in pages(segment.vaddr, segment.data, bits):
                 machine.write_physical(USER + (frames[va - USER >> bits] << bits) + va % (1 << bits), part)
@@ -148,7 +148,7 @@ class Rig:
         bits = PAGE_SIZES[kilobytes]
         frames = list(range(USER_BYTES >> bits))
         random.Random(kilobytes).shuffle(frames)
-        self._frames[kilobytes] = frames
+        self.frames[kilobytes] = frames
         clean = b"".join(long(image(USER + (frame << bits), bits, R | X)) for frame in frames)
         self.machine.write_physical(PAGE_TABLE, clean)
         self._ready[kilobytes] = self.machine.snapshot()
