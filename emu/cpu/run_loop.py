@@ -10,7 +10,7 @@ from typing import Any
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
-from emu.cpu.memory import drop_small_code, flush_all, halt, place
+from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt, place
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
 from emu.cpu.state import (
@@ -245,7 +245,7 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
             elif s.event == EVENT_CODE_WRITE:
                 write_code(s)
             elif s.event == EVENT_STALE:
-                forget_code(s)
+                flush_page(s, get_pc(s))  # with it goes the cache by VA, the only place that keeps this translation
                 step_one(s)
             elif s.event == EVENT_SWALLOW:
                 swallow_store(s)

@@ -58,6 +58,23 @@ def test_a_quarter_is_mapped_anew_between_two_visits(guest: Bench) -> None:
     assert tour(guest, asm.trap(1)) == 0o1234_1254
 
 
+def test_the_second_page_of_an_instruction_is_mapped_anew(guest: Bench) -> None:
+    """Its first page stays, so does its op word; what it adds is now the other frame's."""
+    add = asm.alu_i("addi", 0x0001_0002, D1)
+    other = asm.alu_i("addi", 0x0001_0005, D1)
+    onward = asm.jmp(at(USER + 2 * QUARTER))
+    again = asm.subq(1, d(D2)) + asm.branch_w("ne", 4) + asm.trap(0) + asm.trap(1) + asm.jmp(at(USER + QUARTER - 4))
+    guest.put(FRAMES + PLACES[0] + QUARTER - 4, add[:4])
+    guest.put(FRAMES + PLACES[1], add[4:] + onward)
+    guest.put(FRAMES + PLACES[2], again)
+    guest.put(FRAMES + NEW_PLACE, other[4:] + onward)
+    guest.handler(REMAP, load_entry(Entry(1, tag(USER + QUARTER), image(FRAMES + NEW_PLACE, 10, X))) + asm.RTE)
+    entries = [Entry(i, tag(USER + QUARTER * i), image(FRAMES + PLACES[i], 10, X)) for i in range(3)]
+    begin = asm.moveq(0, D1) + asm.moveq(4, D2) + go_to(USER + QUARTER - 4, USER_SR)
+    assert guest.exception(enter_virtual_mode(entries), begin).vector == END
+    assert guest.registers["d1"] == 0x0001_0002 + 3 * 0x0001_0005
+
+
 def seconds_per_instruction(engine: str, bits: int) -> float:
     """Of a loop inside one page of that size, once it is translated."""
     with bench(engine) as guest:
