@@ -98,7 +98,7 @@ def truncated(dividend: int, divisor: int) -> int:
 
 @njit
 def do_divide(s: State, op: int, pc: int) -> bool:
-    """DIVS.W, DIVU.L, DIVS.L, REMU.L and REMS.L."""
+    """DIVS and DIVU of both sizes, REMS and REMU."""
     long = op & 0xFFC0 == 0x4C40
     size = 4 if long else 2
     extension = word(s, pc + 2) if long else 0
@@ -128,9 +128,11 @@ def do_divide(s: State, op: int, pc: int) -> bool:
         divide_flags(s, quotient & 0xFFFFFFFF, overflow, 0x80000000)
     else:
         target = op >> 9 & 7
-        dividend, divisor = signed(get_register(s, target), 32), signed(value, 16)
+        dividend, divisor = get_register(s, target), value
+        if op & 0x100:
+            dividend, divisor = signed(dividend, 32), signed(divisor, 16)
         quotient = truncated(dividend, divisor)
-        overflow = not -0x8000 <= quotient <= 0x7FFF
+        overflow = not -0x8000 <= quotient <= 0x7FFF if op & 0x100 else quotient > 0xFFFF
         if not overflow:
             remainder = dividend - quotient * divisor
             set_register(s, target, (remainder & 0xFFFF) << 16 | quotient & 0xFFFF)
@@ -179,7 +181,7 @@ def emulate(s: State, pc: int, op: int) -> bool:
         return bool(s.halted == HALT_NONE)
     if op == 0x4E7B:
         return do_movec(s, pc)
-    if op & 0xFFC0 == 0x4C40 or op & 0xF1C0 == 0x81C0:
+    if op & 0xFFC0 == 0x4C40 or op & 0xF0C0 == 0x80C0:
         return do_divide(s, op, pc)
     if op == 0x4E72:
         return do_stop(s, pc)

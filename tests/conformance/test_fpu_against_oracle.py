@@ -1,5 +1,6 @@
 """Every FPU instruction gives the value, FPSR, FPIAR and vector that the oracle of the sheet gives."""
 
+import copy
 import random
 import struct
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def check_registers(unit: Unit, state: oracle.Fpu, form: tuple[str, str]) -> Non
 @given(states(), st.sampled_from(FORMS))
 @example(oracle.Fpu([MAX, MAX] + [0] * 6, 0x1000), ("add", ""))
 def test_operations_on_registers(unit: Unit, state: oracle.Fpu, form: tuple[str, str]) -> None:
-    check_registers(unit, state, form)
+    check_registers(unit, copy.deepcopy(state), form)  # the explicit example serves both engines
 
 
 def random_double(rng: random.Random) -> int:
