@@ -233,7 +233,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     count, cycles = block_cost(s)
     if s.step == STEP_NONE and needs_cut(s, count, cycles):
         allowed = allowed_instructions(s, count, cycles)
-        if allowed < count or system_byte(s) & SR_T:
+        if allowed < count or system_byte(s) & SR_T or (s.native and s.code_small):
             s.cut = allowed
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
             return EVENT_CUT

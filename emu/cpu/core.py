@@ -133,7 +133,7 @@ class Core:
         s["cost_mmu_register"] = costs.mmu_register_access
         s["cost_inhibited_read"] = costs.inhibited_read
         s["cost_inhibited_write"] = costs.inhibited_write
-        s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = -1
+        s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = s["small_va"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
         s["fp"] = DEFAULT_NAN

@@ -27,6 +27,7 @@ from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
     "disarm",
+    "drop_small_code",
     "empty_softmmu",
     "fetch16",
     "find_bank",
@@ -137,6 +138,14 @@ def clear_slot(slot: int) -> None:
     """Invalidate one softmmu entry in place, so that unicorn does not keep a copy in its victim table."""
     store64(slot, -1)
     store32(slot + 8, -1)
+
+
+@njit
+def drop_small_code(s: State) -> None:
+    """Take back the softmmu entry of a 1-KB code page: it covers the 4 KB around, which other pages own."""
+    if s.small_va >= 0:
+        clear_slot(slot_of(s, s.small_va, s.small_va & 1))
+        s.small_va = -1
 
 
 @njit_inline

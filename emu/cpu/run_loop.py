@@ -10,7 +10,7 @@ from typing import Any
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
-from emu.cpu.memory import flush_all, halt, place
+from emu.cpu.memory import drop_small_code, flush_all, halt, place
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
 from emu.cpu.state import (
@@ -62,6 +62,7 @@ def enter_unicorn(s: State) -> None:
     """Run until a hook stops the guest."""
     s.event = EVENT_NONE
     error = call_start(s.fn[F_START], (s.uc, get_pc(s), 0, 0, 0))
+    drop_small_code(s)
     if error and s.event == EVENT_NONE:
         halt(s, HALT_ENGINE, get_pc(s), error)
 

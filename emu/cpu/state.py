@@ -140,6 +140,7 @@ STATE_DTYPE = np.dtype(
         ("code_touched", "i8"),
         ("small_epoch", "i8"),  # changes of 1-KB ITLB entries; the value at which translations were last dropped
         ("small_seen", "i8"),
+        ("small_va", "i8"),  # the 1-KB page whose fetches unicorn may do by itself now, bit 0: user; -1 none
         ("code_small", "i8"),  # the fetch page is a 1-KB one
         ("code_pa", "i8"),
         ("code_pages", "i8"),

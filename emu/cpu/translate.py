@@ -7,8 +7,10 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 """
 
 from emu.cpu.memory import (
+    LONGEST,
     UC_BOUNCE,
     clear_slot,
+    drop_small_code,
     flush_all,
     holds_code,
     place,
@@ -403,5 +405,14 @@ def fill_fetch(s: State, va: int, user: int) -> int:
         data_source, _e, data_pa, data_perms, data_cm, _b = resolve(s.mmu, va, READ, 1 - user)
         if data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED:
             perms |= data_perms & PERM_R
-    install(s, va, where, perms, user, SINGLE if bits == SMALL_PAGE_BITS else WHOLE)
+    drop_small_code(s)
+    extent = WHOLE
+    if bits == SMALL_PAGE_BITS:
+        # unicorn keeps no translation of what it fetches by an entry of size 1. One instruction runs before the entry
+        # is taken back (run_loop.enter_unicorn), so only one that may end on the next 1-KB page needs that.
+        if va & 0x3FF > 0x400 - LONGEST:
+            extent = SINGLE
+        else:
+            s.small_va = va & 0xFFFFFC00 | user
+    install(s, va, where, perms, user, extent)
     return FILL_OK

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tests.conformance.torture import build, campaign
 from tests.conformance.torture.layout import PAGE_SIZES
-from tests.conformance.torture.sources import EXCLUDED, Source, all_sources, missing_package
+from tests.conformance.torture.sources import EXCLUDED, EXPLAINED, Source, all_sources, excluded, missing_package
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ def options() -> argparse.Namespace:
 
 
 def chosen(names: list[str]) -> list[Source]:
-    """The sources called ``names``, or all that are not excluded."""
+    """The sources called ``names``, or all."""
     sources = all_sources()
     if not names:
-        return [source for source in sources if source.name not in EXCLUDED]
+        return sources
     unknown = set(names) - {source.name for source in sources}
     if unknown:
         raise SystemExit(f"no such test: {', '.join(sorted(unknown))}")
@@ -51,20 +51,29 @@ def watched(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+COLUMNS = ("level", "page", "programs", "as expected", "instructions", "TLB misses", "first writes", "interrupts")
+
+
 def table(summaries: list[campaign.Summary]) -> str:
     """The counts, one line per level and page size."""
-    lines = ["| level | pages | programs | equal | instructions | TLB misses | violations | interrupts |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
-    lines += [
-        f"| -O{s.level} | {s.kilobytes} KB | {s.programs} | {s.equal} | {s.retired:,} | {s.misses:,} | {s.violations:,} "
-        f"| {s.interrupts:,} |"
-        for s in summaries
-    ]
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * 2 + "|---:" * (len(COLUMNS) - 2) + "|"]
+    for s in summaries:
+        counts = (s.programs, s.equal, s.retired, s.misses, s.violations, s.interrupts)
+        lines.append(f"| -O{s.level} | {s.kilobytes} KB | " + " | ".join(f"{count:,}" for count in counts) + " |")
+    return "\n".join(lines)
+
+
+def remarks(levels: list[str]) -> str:
+    """Which tests are left out at these levels or end with an explanation, and why."""
+    left_out = [(name, why.reason) for name, why in EXCLUDED.items() if any(excluded(name, level) for level in levels)]
+    lines = [f"{len(left_out)} tests are excluded:", *(f"- {name}: {reason}" for name, reason in left_out)]
+    lines += ["", f"{len(EXPLAINED)} tests do not end with status 0, for a reason:"]
+    lines += [f"- {name}: {e.machine}, QEMU {e.qemu}: {e.reason}" for name, e in EXPLAINED.items()]
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Exit status 0: all equal; 1: a difference, or a test that does not build; 2: a package is missing."""
+    """Exit status 0: all as expected; 1: a difference, or a test that does not build; 2: a package is missing."""
     arguments = options()
     package = missing_package()
     if package:
@@ -72,8 +81,8 @@ def main() -> int:
         return 2
     start = time.monotonic()
     sources, levels = chosen(arguments.names), [level.lstrip("-O") for level in arguments.opt]
-    total = len(sources) * len(levels)
-    programs = list(watched(build.build_all(sources, levels, arguments.jobs), total, "building"))
+    wanted = sum(not excluded(source.name, level) for level in levels for source in sources)
+    programs = list(watched(build.build_all(sources, levels, arguments.jobs), wanted, "building"))
     built = time.monotonic()
     failures = [f"{p.name} -O{p.level}: does not build: {p.error}" for p in programs if p.elf is None]
     runnable = [program for program in programs if program.elf is not None]
@@ -82,17 +91,13 @@ def main() -> int:
     differences = failures + [difference for summary in summaries for difference in summary.differences]
     seconds = {"build": round(built - start, 1), "run": round(time.monotonic() - built, 1)}
     if arguments.json:
-        rows_of_table = [asdict(summary) for summary in summaries]
-        print(
-            json.dumps(
-                {"summaries": rows_of_table, "failures": failures, "excluded": EXCLUDED, "seconds": seconds}, indent=1
-            )
-        )
+        result = {"summaries": [asdict(s) for s in summaries], "failures": failures, "seconds": seconds}
+        print(json.dumps(result, indent=1))
     else:
-        print(table(summaries))
-        print(f"\n{len(EXCLUDED)} tests are excluded; building took {seconds['build']} s, running {seconds['run']} s")
-        print("\n".join(f"  {name}: {reason}" for name, reason in EXCLUDED.items()))
-        print("\n".join(differences) or "no differences")
+        print(f"{table(summaries)}\n\n{remarks(levels)}\n")
+        print(f"{len(differences)} differences{':' if differences else '.'}")
+        print("".join(f"- {difference}\n" for difference in differences), end="")
+        print(f"Building took {seconds['build']} s, running {seconds['run']} s.")
     return 1 if differences else 0
 
 

@@ -14,7 +14,7 @@ from tests.conformance.torture.layout import BOARD, LOCK_LIST, PAGE_SIZES, PAGE_
 from tests.support.asm import long
 from tests.support.guest import ACC, ADR, CA, CAS, CNL, DTLB_BASE, ITLB, LK, R, W, X, image, read_frame, tag
 
-__all__ = ["ITLB_FREE", "DTLB_FREE", "Outcome", "Rig", "run_qemu"]
+__all__ = ["DTLB_FREE", "ITLB_FREE", "Outcome", "Rig", "run_qemu"]
 
 ITLB_FREE, DTLB_FREE = 2, 4  # the architectural minimum (sheet 1.12)
 ENTRIES = 32
@@ -44,11 +44,6 @@ class Outcome:
     misses: int = 0
     interrupts: int = 0
     violations: int = 0
-
-    @property
-    def verdict(self) -> tuple[int, bytes]:
-        """What must be equal wherever the program runs."""
-        return self.status, self.output
 
 
 def run_qemu(elf: Path) -> Outcome:
@@ -100,36 +95,35 @@ class Rig:
         self.machine = Machine(BOARD, engine=engine)
         self._kernels: dict[int, Elf] = {}
         self._ready: dict[int, Snapshot] = {}
-        self._frames: dict[int, list[int]] = {}
+        self.frames: dict[int, list[int]] = {}
 
     def close(self) -> None:
         """Free the machine."""
         self.machine.close()
 
-    def flat(self, program: Path) -> Outcome:
+    def flat(self, program: Elf) -> Outcome:
         """The undisturbed run: no MMU, VA = PA, no interrupts."""
         self._restore(8)
-        elf = load_elf(program)
-        for segment in elf.segments:
+        for segment in program.segments:
             self.machine.write_physical(segment.vaddr, segment.data)
-        return self._run(self._kernels[8], elf, FLAT_BUDGET)
+        return self._run(self._kernels[8], program, FLAT_BUDGET)
 
-    def hostile(self, program: Path, kilobytes: int, seed: str, retired: int) -> Outcome:
+    def hostile(self, program: Elf, kilobytes: int, seed: str, retired: int) -> Outcome:
         """Behind the MMU, with everything that ``seed`` decides; ``retired``: instructions of the undisturbed run."""
         self._restore(kilobytes)
-        machine, kernel, elf = self.machine, self._kernels[kilobytes], load_elf(program)
-        bits, frames = PAGE_SIZES[kilobytes], self._frames[kilobytes]
-        for segment in elf.segments:
+        machine, kernel = self.machine, self._kernels[kilobytes]
+        bits, frames = PAGE_SIZES[kilobytes], self.frames[kilobytes]
+        for segment in program.segments:
             for va, part in pages(segment.vaddr, segment.data, bits):
                 machine.write_physical(USER + (frames[va - USER >> bits] << bits) + va % (1 << bits), part)
-        end = max(segment.vaddr + segment.memsz for segment in elf.segments)
+        end = max(segment.vaddr + segment.memsz for segment in program.segments)
         used = (end - USER + (1 << bits) - 1) >> bits
         machine.write_physical(PAGE_TABLE + 4 * used, bytes(4 * (len(frames) - used)))
         machine.write_physical(LOCK_LIST, lock_list(random.Random(seed + " locks")))
         machine.write_physical(kernel.address("virtual_mode"), long(1))
         enemy = Enemy(machine, seed)
         machine.on_hypercall = enemy.answer
-        outcome = self._run(kernel, elf, HOSTILE_BUDGET + HOSTILE_FACTOR * retired)
+        outcome = self._run(kernel, program, HOSTILE_BUDGET + HOSTILE_FACTOR * retired)
         counts = machine.core.state
         return Outcome(
             outcome.status,
@@ -154,7 +148,7 @@ class Rig:
         bits = PAGE_SIZES[kilobytes]
         frames = list(range(USER_BYTES >> bits))
         random.Random(kilobytes).shuffle(frames)
-        self._frames[kilobytes] = frames
+        self.frames[kilobytes] = frames
         clean = b"".join(long(image(USER + (frame << bits), bits, R | X)) for frame in frames)
         self.machine.write_physical(PAGE_TABLE, clean)
         self._ready[kilobytes] = self.machine.snapshot()

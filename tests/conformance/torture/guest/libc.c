@@ -261,13 +261,40 @@ double trunc(double x)
     return whole;
 }
 
-double pow(double x, double y)
+#define LN2 0.69314718055994530942
+
+/* Of x > 0: x = m * 2**n with m near 1, and the series of 2 * artanh((m - 1) / (m + 1)). */
+static double natural_log(double x)
+{
+    int n = 0;
+    for (; x > 1.5; n++)
+        x /= 2;
+    for (; x < 0.75; n--)
+        x *= 2;
+    double z = (x - 1) / (x + 1), power = z, sum = 0;
+    for (int k = 1; k < 40; k += 2, power *= z * z)
+        sum += power / k;
+    return 2 * sum + n * LN2;
+}
+
+static double whole_power(double x, int n)
 {
     double power = 1;
-    for (int n = abs((int)y); n; n--)
+    for (int left = abs(n); left; left--)
         power *= x;
-    return y < 0 ? 1 / power : power; /* the tests raise to whole numbers only */
+    return n < 0 ? 1 / power : power;
 }
+
+static double exponential(double x)
+{
+    int n = floor(x / LN2 + 0.5);
+    double rest = x - n * LN2, term = 1, sum = 0;
+    for (int k = 1; k < 20; term *= rest / k++)
+        sum += term;
+    return sum * whole_power(2, n);
+}
+
+double pow(double x, double y) { return y == floor(y) ? whole_power(x, y) : exponential(y * natural_log(x)); }
 
 double fmax(double x, double y) { return x != x || x < y ? y : x; }
 float fmaxf(float x, float y) { return x != x || x < y ? y : x; }
@@ -467,8 +494,8 @@ static void format_integer(struct sink *sink, struct conversion *c, char kind, u
     pad(sink, c, prefix, text + sizeof text - n, n, least > n ? least - n : 0);
 }
 
-/* %f of what fits into 64 bits; larger values and %e, %g are shown the same way. */
-static void format_double(struct sink *sink, struct conversion *c, double value)
+/* %f of what fits into 64 bits, %g without an exponent; %e is shown like %f. */
+static void format_double(struct sink *sink, struct conversion *c, char kind, double value)
 {
     char sign[2] = {c->sign, 0}, text[48], *end = text + sizeof text;
     if (value < 0 || (value == 0 && 1 / value < 0)) {
@@ -490,6 +517,9 @@ static void format_double(struct sink *sink, struct conversion *c, double value)
     int n = digits(end, part, 10, "0123456789");
     for (; n < precision; n++)
         end[-n - 1] = '0';
+    if ((kind | 32) == 'g') /* no zeros at the end, no lonely point */
+        while (precision && end[-1] == '0')
+            end--, n--, precision--;
     if (precision)
         end[-++n] = '.';
     int before = digits(end - n, whole, 10, "0123456789");
@@ -575,7 +605,7 @@ static void convert(struct sink *sink, const char **format, va_list *arguments)
         format_integer(sink, &c, kind, integer_argument(&c, 0, arguments));
         break;
     case 'f': case 'F': case 'e': case 'E': case 'g': case 'G':
-        format_double(sink, &c, va_arg(*arguments, double));
+        format_double(sink, &c, kind, va_arg(*arguments, double));
         break;
     case 'c':
         one = va_arg(*arguments, int);
