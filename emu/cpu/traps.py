@@ -28,7 +28,14 @@ from emu.cpu.processor import (
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
 from emu.mmu.movec import NO_REGISTER, movec
-from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
+from emu.mmu.registers import (
+    VECTOR_ADDRESS_ERROR,
+    VECTOR_DIVIDE_BY_ZERO,
+    VECTOR_ILLEGAL,
+    VECTOR_LINE_A,
+    VECTOR_LINE_F,
+    VECTOR_PRIVILEGE,
+)
 from emu.mmu.state import READ, WARN_OVERLAP
 
 __all__ = ["emulate", "illegal_vector"]
@@ -104,7 +111,7 @@ def do_divide(s: State, op: int, pc: int) -> bool:
     extension = word(s, pc + 2) if long else 0
     outcome, value, update, new = read_source(s, pc + (4 if long else 2), op & 0x3F, size)
     if outcome == OPERAND_ILLEGAL:
-        return refuse(s, VECTOR_ILLEGAL, pc)
+        return refuse(s, VECTOR_ADDRESS_ERROR, pc)
     if outcome == OPERAND_FAULT:
         unwind(s, pc)
         return access_error(s, value, READ, in_supervisor(s), pc)
@@ -154,6 +161,8 @@ def do_stop(s: State, pc: int) -> bool:
 def do_wddata(s: State, op: int, pc: int) -> bool:
     """WDDATA <ea>: an operand for the debug module, which is not modelled; the operand is read all the same."""
     outcome, value, update, new = read_source(s, pc + 2, op & 0x3F, 1 << (op >> 6 & 3))
+    if outcome == OPERAND_ILLEGAL:
+        return refuse(s, VECTOR_ADDRESS_ERROR, pc)
     if outcome == OPERAND_FAULT:
         unwind(s, pc)
         return access_error(s, value, READ, in_supervisor(s), pc)

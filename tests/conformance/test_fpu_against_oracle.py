@@ -95,7 +95,7 @@ def random_double(rng: random.Random) -> int:
     return sign | (1023 + rng.randint(-60, 60)) << 52 | short
 
 
-@pytest.mark.slow
+@pytest.mark.conformance
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_operations_on_many_operands(unit: Unit, form: tuple[str, str]) -> None:
     rng = random.Random(str(form))
@@ -177,7 +177,7 @@ def test_stores(unit: Unit, state: oracle.Fpu, size: str, to_memory: bool) -> No
     check_store(unit, state, size, to_memory or size == "d")
 
 
-@pytest.mark.slow
+@pytest.mark.conformance
 @pytest.mark.parametrize("size", "bwlsd")
 def test_stores_of_many_numbers(unit: Unit, size: str) -> None:
     rng = random.Random(size)
