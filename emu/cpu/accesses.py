@@ -6,7 +6,7 @@ The list is the architecture's as unicorn executes it; ``tests/unit/cpu/test_acc
 """
 
 from emu.cpu.blocks import opcodes
-from emu.cpu.operand import address_of, word
+from emu.cpu.operand import INDEX_FORMAT, INDEX_LONG, address_of, word
 from emu.cpu.processor import A7, get_register, set_register
 from emu.cpu.state import State
 from emu.jit import njit
@@ -19,7 +19,6 @@ __all__ = ["list_accesses"]
 
 # By the field mmmrrr of an effective address.
 IN_MEMORY, INDEXED, EXTENSION_WORDS = is_memory(), is_indexed(), extension_words(0)
-INDEX_FORMAT, INDEX_LONG = 0x900, 0x800  # brief format, long index: the only one that the V4e has
 
 
 @njit

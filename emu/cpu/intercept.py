@@ -22,7 +22,7 @@ __all__ = [
 TRAPPED = (
     (0xFFFF, 0x4E7B),  # MOVEC: unicorn aborts the process on MMUBAR, ASID, RAMBAR, MBAR
     (0xFFC0, 0x4C40),  # DIVS.L, DIVU.L, REMS.L, REMU.L: INT_MIN / -1 raises SIGFPE in the host
-    (0xF1C0, 0x81C0),  # DIVS.W: the same
+    (0xF0C0, 0x80C0),  # DIVS.W: the same; DIVU.W keeps N when it overflows
     (0xFFFF, 0x4E72),  # STOP: unicorn would end the run without a hook
     (0xFF00, 0xF200),  # FPU: 80-bit numbers, denormals, no exceptions, no FPIAR (emu.cpu.fpu)
     (0xFF80, 0xF300),  # FSAVE raises 4, FRESTORE runs its own extension word

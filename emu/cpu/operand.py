@@ -11,9 +11,20 @@ from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.state import READ
 
-__all__ = ["OPERAND_FAULT", "OPERAND_ILLEGAL", "OPERAND_OK", "address_of", "read_bytes", "read_source", "word"]
+__all__ = [
+    "INDEX_FORMAT",
+    "INDEX_LONG",
+    "OPERAND_FAULT",
+    "OPERAND_ILLEGAL",
+    "OPERAND_OK",
+    "address_of",
+    "read_bytes",
+    "read_source",
+    "word",
+]
 
-OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2
+OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2  # the last: an index that is an address error (sheet 3.6)
+INDEX_FORMAT, INDEX_LONG = 0x900, 0x800  # brief format, long index: the only one that the V4e has
 
 
 @njit
@@ -101,7 +112,7 @@ def read_source(s: State, pc: int, mode: int, size: int) -> tuple[int, int, int,
     if kind == 7 and r == 4:
         value = word(s, pc) << 16 | word(s, pc + 2) if size == 4 else word(s, pc)
         return OPERAND_OK, value, -1, 0
-    if kind == 7 and r > 4:
+    if (kind == 6 or (kind == 7 and r == 3)) and word(s, pc) & INDEX_FORMAT != INDEX_LONG:
         return OPERAND_ILLEGAL, 0, -1, 0
     va, update, new = address_of(s, pc, mode, size)
     outcome, value = read_bytes(s, va, size)

@@ -1,7 +1,7 @@
 """Public engine: the copies of code pages that unicorn fetches instructions from.
 
 In a copy an intercepted op word can be replaced by ILLEGAL; the guest's own bytes stay as they are. Words that unicorn
-cannot translate without aborting the process are ILLEGAL from the start, wherever they stand: unicorn translates a block
+cannot translate without aborting the process are ILLEGAL from the start, wherever they stand: it translates a block
 before any hook has seen it. An instruction that has such a word behind its op word runs alone.
 Core SRAM and device memory have no copy: all code there runs alone.
 """

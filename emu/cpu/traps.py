@@ -28,7 +28,14 @@ from emu.cpu.processor import (
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.jit import njit
 from emu.mmu.movec import NO_REGISTER, movec
-from emu.mmu.registers import VECTOR_DIVIDE_BY_ZERO, VECTOR_ILLEGAL, VECTOR_LINE_A, VECTOR_LINE_F, VECTOR_PRIVILEGE
+from emu.mmu.registers import (
+    VECTOR_ADDRESS_ERROR,
+    VECTOR_DIVIDE_BY_ZERO,
+    VECTOR_ILLEGAL,
+    VECTOR_LINE_A,
+    VECTOR_LINE_F,
+    VECTOR_PRIVILEGE,
+)
 from emu.mmu.state import READ, WARN_OVERLAP
 
 __all__ = ["emulate", "illegal_vector"]
@@ -98,13 +105,13 @@ def truncated(dividend: int, divisor: int) -> int:
 
 @njit
 def do_divide(s: State, op: int, pc: int) -> bool:
-    """DIVS.W, DIVU.L, DIVS.L, REMU.L and REMS.L."""
+    """DIVS and DIVU of both sizes, REMS and REMU."""
     long = op & 0xFFC0 == 0x4C40
     size = 4 if long else 2
     extension = word(s, pc + 2) if long else 0
     outcome, value, update, new = read_source(s, pc + (4 if long else 2), op & 0x3F, size)
     if outcome == OPERAND_ILLEGAL:
-        return refuse(s, VECTOR_ILLEGAL, pc)
+        return refuse(s, VECTOR_ADDRESS_ERROR, pc)
     if outcome == OPERAND_FAULT:
         unwind(s, pc)
         return access_error(s, value, READ, in_supervisor(s), pc)
@@ -128,9 +135,11 @@ def do_divide(s: State, op: int, pc: int) -> bool:
         divide_flags(s, quotient & 0xFFFFFFFF, overflow, 0x80000000)
     else:
         target = op >> 9 & 7
-        dividend, divisor = signed(get_register(s, target), 32), signed(value, 16)
+        dividend, divisor = get_register(s, target), value
+        if op & 0x100:
+            dividend, divisor = signed(dividend, 32), signed(divisor, 16)
         quotient = truncated(dividend, divisor)
-        overflow = not -0x8000 <= quotient <= 0x7FFF
+        overflow = not -0x8000 <= quotient <= 0x7FFF if op & 0x100 else quotient > 0xFFFF
         if not overflow:
             remainder = dividend - quotient * divisor
             set_register(s, target, (remainder & 0xFFFF) << 16 | quotient & 0xFFFF)
@@ -152,6 +161,8 @@ def do_stop(s: State, pc: int) -> bool:
 def do_wddata(s: State, op: int, pc: int) -> bool:
     """WDDATA <ea>: an operand for the debug module, which is not modelled; the operand is read all the same."""
     outcome, value, update, new = read_source(s, pc + 2, op & 0x3F, 1 << (op >> 6 & 3))
+    if outcome == OPERAND_ILLEGAL:
+        return refuse(s, VECTOR_ADDRESS_ERROR, pc)
     if outcome == OPERAND_FAULT:
         unwind(s, pc)
         return access_error(s, value, READ, in_supervisor(s), pc)
@@ -179,7 +190,7 @@ def emulate(s: State, pc: int, op: int) -> bool:
         return bool(s.halted == HALT_NONE)
     if op == 0x4E7B:
         return do_movec(s, pc)
-    if op & 0xFFC0 == 0x4C40 or op & 0xF1C0 == 0x81C0:
+    if op & 0xFFC0 == 0x4C40 or op & 0xF0C0 == 0x80C0:
         return do_divide(s, op, pc)
     if op == 0x4E72:
         return do_stop(s, pc)

@@ -32,6 +32,7 @@ CONTROL_REGISTERS = {
 
 _MOVEC = 0x4E7B
 _TST_MASK, _TST = 0xFF00, 0x4A00
+_MOVE_BYTE_OF_AN_MASK, _MOVE_BYTE_OF_AN, _WORD_BIT = 0xF178, 0x7108, 0x40
 # MOVE.B/W/L <ea>,D0 has the same effective address, and the same extension words, as TST.B/W/L <ea>.
 _MOVE_FOR_TST_SIZE = {0x00: (0x1000, "b"), 0x40: (0x3000, "w"), 0x80: (0x2000, "l")}
 
@@ -112,6 +113,8 @@ def _text(op: int, code: bytes, va: int) -> str | None:
         return _movec(_word(code, 2))
     if op & _TST_MASK == _TST and (op & 0xC0) in _MOVE_FOR_TST_SIZE:
         return _tst(op, code, va) or _capstone(code, va)
+    if op & _MOVE_BYTE_OF_AN_MASK == _MOVE_BYTE_OF_AN:
+        return _move_byte_of_an(op, va)
     return _capstone(code, va)
 
 
@@ -127,6 +130,12 @@ def _tst(op: int, code: bytes, va: int) -> str | None:
     move, size = _MOVE_FOR_TST_SIZE[op & 0xC0]
     text = _capstone((move | op & 0x3F).to_bytes(2, "big") + code[2:], va)
     return None if text is None else f"tst.{size} " + text.split(" ", 1)[1].removesuffix(", d0")
+
+
+def _move_byte_of_an(op: int, va: int) -> str | None:
+    """Text of MVS.B and MVZ.B with an address register, which capstone refuses, by way of the word form."""
+    text = _capstone((op | _WORD_BIT).to_bytes(2, "big"), va)
+    return None if text is None else text.replace(".w", ".b", 1)
 
 
 def _capstone(code: bytes, va: int) -> str | None:

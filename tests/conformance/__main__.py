@@ -64,6 +64,8 @@ SECTIONS = (
             "tests/conformance/test_lockstep.py",
             "tests/conformance/test_emac_against_oracle.py",
             "tests/conformance/test_fpu_against_oracle.py",
+            "tests/conformance/test_integer_against_oracle.py",
+            "tests/conformance/test_fuzz.py",
             "tests/machine/test_instructions.py",
         ),
     ),
@@ -88,7 +90,7 @@ SECTIONS = (
     Section(
         "Random instruction words",
         "the host process survives",
-        ("tests.support.fuzz", "--words", "10000000"),
+        ("tests.support.fuzz", "--words", "10000000", "--jobs", "2"),
         program=True,
     ),
 )

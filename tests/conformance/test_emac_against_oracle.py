@@ -83,7 +83,7 @@ def test_mac(unit: Unit, state: oracle.Emac, fields: Mac, values: list[int]) -> 
     check_mac(unit, state, fields, values)
 
 
-@pytest.mark.slow
+@pytest.mark.conformance
 def test_mac_on_many_operands(unit: Unit) -> None:
     rng = random.Random(0x5475)
     for _ in range(100_000):

@@ -29,6 +29,5 @@ def test_random_words(engine: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3])
-def test_ten_million_random_words(seed: int) -> None:
-    fuzz(5_000_000, seed, "native", 1800)
+def test_more_random_words() -> None:
+    fuzz(200_000, 2, "native", 600)  # make conformance runs ten million

@@ -83,7 +83,7 @@ def test_one(unit: Unit, name: str, value: int, old: int, ccr: int, pair: tuple[
 def test_corners(unit: Unit, name: str) -> None:
     for value in CORNERS:
         for old in CORNERS:
-            check(unit, name, value, old, 0x11, (2, 3), False)
+            check(unit, name, value, old, 0x1F, (2, 3), False)
 
 
 @pytest.mark.slow

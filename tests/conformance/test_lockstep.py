@@ -60,7 +60,7 @@ def test_a_batch(tmp_path: Path, seed: int) -> None:
     assert count > 2000
 
 
-@pytest.mark.slow
+@pytest.mark.conformance
 def test_a_million_instructions(tmp_path: Path) -> None:
     """Full evidence; every excuse that the sequences can meet must have been met, or it is stale."""
     total = 0

@@ -4,11 +4,11 @@ import pytest
 
 from tests.support import asm
 from tests.support.asm import A0, D0, D1, D2, D3, a, at, d, disp, imm, ind, post
-from tests.support.guest import CODE, DATA, SUPERVISOR_SR, Bench
+from tests.support.guest import CODE, DATA, FRAMES, SUPERVISOR_SR, USER_SR, Bench, go_to
 
 X, N, Z, V, C = 16, 8, 4, 2, 1
 INT_MIN = 0x80000000
-FORMAT_ERROR = 14
+ACCESS_ERROR, ADDRESS_ERROR, LINE_A, FORMAT_ERROR = 2, 3, 10, 14
 
 
 def flags_after(guest: Bench, *code: bytes, ccr: int = 0) -> int:
@@ -145,6 +145,38 @@ def test_frestore_of_an_unknown_frame_is_a_format_error(guest: Bench) -> None:
     guest.put(DATA, b"\x77" + bytes(15))
     frame = guest.exception(asm.lea(at(DATA), A0), asm.frestore(ind(A0)))
     assert (frame.vector, frame.pc) == (FORMAT_ERROR, CODE + 6)
+
+
+# --- line A, WDDATA, index formats
+
+
+def test_an_unassigned_line_a_word_takes_vector_10(guest: Bench) -> None:
+    frame = guest.exception(asm.words(0xAEFF, 0))
+    assert (frame.vector, frame.pc) == (LINE_A, CODE)
+
+
+@pytest.mark.parametrize(("size", "step"), [("b", 1), ("w", 2), ("l", 4)])
+def test_wddata_reads_its_operand_in_user_mode_too(guest: Bench, size: str, step: int) -> None:
+    guest.put(FRAMES, asm.wddata(size, post(A0)) + asm.moveq(5, D1) + asm.trap(0))
+    guest.run(asm.lea(at(DATA), A0), go_to(FRAMES, USER_SR))
+    assert (guest.registers["a0"], guest.registers["d1"]) == (DATA + step, 5)
+    frame = guest.exception(asm.lea(at(0x50000000), A0), asm.wddata(size, post(A0)))
+    assert frame.vector == ACCESS_ERROR
+    assert guest.registers["a0"] == 0x50000000
+
+
+BAD_INDICES = (0x1000, 0x1920, 0x1100)  # a word index, full formats
+
+
+@pytest.mark.parametrize("extension", BAD_INDICES)
+@pytest.mark.parametrize(
+    "op", [asm.div_w(True, d(0), 3), asm.div_w(False, d(0), 3), asm.wddata("w", ind(0)), asm.move("w", d(0), d(3))]
+)
+def test_an_index_that_the_v4e_lacks_is_an_address_error(guest: Bench, op: bytes, extension: int) -> None:
+    """Sheet 3.6."""
+    code = asm.words(int.from_bytes(op, "big") & 0xFFC0 | 0x30, extension)
+    frame = guest.exception(asm.lea(at(DATA), A0), code)
+    assert (frame.vector, frame.pc) == (ADDRESS_ERROR, CODE + 6)
 
 
 # --- SR

@@ -14,6 +14,8 @@ import faulthandler
 import random
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 from emu.cpu.state import EVENT_FAIL, EVENT_HALT, EVENT_RESET, EVENT_STOPPED
 from emu.errors import EngineError, GuestError
@@ -93,15 +95,19 @@ def fuzz(words: int, seed: int, engine: str) -> Counter[str]:
 
 def main() -> None:
     """Command line."""
-    faulthandler.enable()
     parser = argparse.ArgumentParser()
     parser.add_argument("--words", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=ENGINES, default="native")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; each has its share of the words and a seed")
     options = parser.parse_args()
+    shares = [options.words // options.jobs] * options.jobs
+    shares[0] += options.words - sum(shares)
+    seeds = [options.seed + 1000 * n for n in range(options.jobs)]
     try:
-        seen = fuzz(options.words, options.seed, options.engine)
-    except EngineError as error:
+        with ProcessPoolExecutor(options.jobs, initializer=faulthandler.enable) as pool:
+            seen = sum(pool.map(fuzz, shares, seeds, [options.engine] * options.jobs), Counter[str]())
+    except (EngineError, BrokenProcessPool) as error:
         sys.exit(str(error))
     print("; ".join(f"{name} {count}" for name, count in seen.most_common()), f"total={seen.total()}", sep="; ")
 

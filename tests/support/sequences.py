@@ -181,7 +181,7 @@ def _divide(rng: Rng) -> bytes:
     """By a register that is neither 0 nor -1: QEMU dies of the one and maybe of the other."""
     by, to, rest = rng.sample(range(8), 3)
     divisor = rng.choice((2, 3, 7, 10, 0x7F, 0x7FFF, 0x7FFE, 5))
-    setup = asm.move("l", imm(divisor), d(by))
+    setup = asm.move("l", imm(divisor), d(by)) + asm.move_to_ccr(imm(rng.getrandbits(5), "w"))
     signed = rng.random() < 0.5
     return setup + rng.choice(
         (asm.div_w(signed, d(by), to), asm.div_l(signed, d(by), to), asm.rem_l(signed, d(by), to, rest))

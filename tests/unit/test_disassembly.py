@@ -52,9 +52,11 @@ def test_movec_to_a_register_that_does_not_exist_shows_the_number() -> None:
         ("4abc00000005", "tst.l #$5"),
         ("4ab81234", "tst.l $1234.w"),
         ("4a00", "tst.b d0"),
+        ("7309", "mvs.b a1, d1"),
+        ("758a", "mvz.b a2, d2"),
     ],
 )
-def test_tst_with_the_modes_that_capstone_refuses(code: str, expected: str) -> None:
+def test_the_modes_that_capstone_refuses(code: str, expected: str) -> None:
     assert text(code) == expected
 
 

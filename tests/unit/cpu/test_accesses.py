@@ -21,8 +21,7 @@ from emu.jit import njit_entry
 from emu.mmu.state import READ, RMW, WRITE
 from emu.timing.optable import F_ILLEGAL, opcode_table
 from tests.support import asm
-from tests.support.asm import D0, d
-from tests.support.guest import CODE, RAM, RAM_BYTES, Bench, bench
+from tests.support.guest import RAM, RAM_BYTES, Bench, bench
 
 TABLE = opcode_table()
 SLOT = 16  # bytes for one instruction and the ILLEGAL behind it
@@ -151,11 +150,6 @@ def instruction(op: int, rng: random.Random) -> bytes:
     """The op word with extension words that are valid as often as not."""
     brief = 0x0800 | rng.getrandbits(16) & 0xF6FF  # an index of the V4e
     first = rng.choice((brief, rng.getrandbits(16), rng.getrandbits(8)))
-    if op & 0xFFC0 == 0xF200:
-        if TABLE["words"][op] == 3:
-            first |= 0x4000  # between registers there is no effective address, and unicorn looks for none
-        elif op & 0x38 == 0:
-            first &= 0x1FFF  # a double or extended operand in Dn aborts unicorn
     return asm.words(op, first, rng.choice((brief, rng.getrandbits(16))))
 
 
@@ -173,23 +167,6 @@ def test_the_list_is_what_unicorn_does_for_a_sample(guest: Bench, plain: Plain) 
     assert compare(guest, plain, [instruction(op, rng) for op in sample], 99) > 500
 
 
-FPU_MODES = (0x10, 0x1B, 0x25, 0x2E, 0x3A)  # (A0), (A3)+, -(A5), (d16,A6), (d16,PC)
-
-
-@pytest.mark.parametrize("opclass", range(8))
-def test_every_fpu_extension_word(opclass: int, guest: Bench, plain: Plain) -> None:
-    exts = range(opclass << 13, (opclass + 1) << 13, 1 if opclass > 3 else 29)
-    modes = FPU_MODES if opclass > 1 else FPU_MODES[:3]  # between registers there is no effective address
-    codes = [asm.words(0xF200 | mode, ext, 0x0124) for mode in modes for ext in exts[:: 37 if opclass > 3 else 1]]
-    compare(guest, plain, codes, opclass)
-
-
 def test_every_movem_list(guest: Bench, plain: Plain) -> None:
     lists = [1 << i for i in range(16)] + [(1 << i) - 1 for i in range(17)] + [0xA5A5]
     compare(guest, plain, [asm.words(op, regs, 0xFFF8) for op in (0x48D0, 0x48E8, 0x4CD7, 0x4CEF) for regs in lists], 1)
-
-
-def test_mac_with_load_goes_through_mask(guest: Bench) -> None:
-    guest.run(asm.move("l", asm.imm(0x0FF0), d(D0)), asm.words(0xAD00), asm.HALT)  # MOVE.L D0,MASK
-    values = [0] * 8 + [0x12345678] * 8
-    assert listed(guest, CODE + 0x800, asm.words(0xA410, 0x0000), values) == [(0x12345678 & 0xFFFF0FF0, 4, READ)]
