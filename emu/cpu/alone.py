@@ -13,7 +13,7 @@ from emu.cpu.fetch import fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
 from emu.cpu.memory import UC_ALONE, UC_BOUNCE, empty_softmmu, holds_code, make_room, place, touch_data
-from emu.cpu.operand import word
+from emu.cpu.operand import part_end, word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
 from emu.cpu.run_loop import CTL_TB_FLUSH, enter_unicorn
@@ -41,7 +41,6 @@ from emu.timing.cost import instruction_cycles
 
 __all__ = ["run_alone"]
 
-PAGE_BITS = 12  # of unicorn, which sees a larger page as several
 SECOND_PAGE = PAGE // 2  # number of the page of code that holds what follows on the next one
 DID_WRITE, DID_DEVICE = 1, 2  # what the allowed accesses do that another try would do again
 
@@ -80,7 +79,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
         return -1
     if source == TLB:
         touch_data(s, entry)
-    end = min(end, (at | (1 << min(bits, PAGE_BITS)) - 1) + 1)
+    end = min(end, part_end(at, bits))
     if host == 0:
         cover(s, va, where)
         s.alone_effects |= DID_DEVICE

@@ -363,25 +363,25 @@ def do_multiple(s: State, op: int, pc: int, extension: int) -> bool:
     stores = extension & 0x2000
     if extension & 0x1F00 != 0x1000 or not names(op & 0x3F, IND | DISP | (0 if stores else PC_DISP)):
         return refuse(s, VECTOR_LINE_F, pc)
-    start, _update, _new = address_of(s, pc + 4, op & 0x3F, 8)
-    for commit in range(1 if stores else 2):  # a load reads everything before it writes a register (sheet 7 item 22)
-        va = start
-        for n in range(8):
-            if not extension >> (7 - n) & 1:
-                continue
-            if stores:
-                done, at = write_bytes(s, va, 8, s.fp[n])
-                if not done:
-                    unwind(s, pc)
-                    return access_error(s, at, WRITE, in_supervisor(s), pc)
-            else:
-                outcome, value = read_bytes(s, va, 8)
-                if outcome == OPERAND_FAULT:
-                    unwind(s, pc)
-                    return access_error(s, value, READ, in_supervisor(s), pc)
-                if commit:
-                    s.fp[n] = value
-            va = (va + 8) & 0xFFFFFFFF
+    va, _update, _new = address_of(s, pc + 4, op & 0x3F, 8)
+    for n in range(8):
+        if not extension >> (7 - n) & 1:
+            continue
+        if stores:
+            done, at = write_bytes(s, va, 8, s.fp[n])
+            if not done:
+                unwind(s, pc)
+                return access_error(s, at, WRITE, in_supervisor(s), pc)
+        else:
+            outcome, value = read_bytes(s, va, 8)
+            if outcome == OPERAND_FAULT:
+                unwind(s, pc)
+                return access_error(s, value, READ, in_supervisor(s), pc)
+            s.fp_loaded[n] = value  # a load reads everything before it writes a register (sheet 7 item 22)
+        va = (va + 8) & 0xFFFFFFFF
+    for n in range(8):
+        if not stores and extension >> (7 - n) & 1:
+            s.fp[n] = s.fp_loaded[n]
     return finish(s, op, pc)
 
 

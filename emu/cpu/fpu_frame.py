@@ -65,7 +65,8 @@ def load_frame(s: State, va: int, pc: int) -> bool:
             unwind(s, pc)
             access_error(s, value, READ, 1, pc)
             return False
-    _outcome, head = read_bytes(s, va, 4)
+        s.fp_loaded[i] = value
+    head = s.fp_loaded[0]
     form = head >> 24
     if form != FORMAT_NULL and form != FORMAT_IDLE and form != FORMAT_EXCP:
         refuse(s, VECTOR_FORMAT_ERROR, pc)
@@ -76,9 +77,8 @@ def load_frame(s: State, va: int, pc: int) -> bool:
     s.fp_used = 1
     s.fpcr = head & FPCR_WRITABLE
     if form == FORMAT_EXCP:
-        _outcome, s.fp_operand = read_bytes(s, (va + 4) & 0xFFFFFFFF, 8)
-        _outcome, fpsr = read_bytes(s, (va + 12) & 0xFFFFFFFF, 4)
-        s.fpsr = fpsr & FPSR_WRITABLE
+        s.fp_operand = s.fp_loaded[1] << 32 | s.fp_loaded[2]
+        s.fpsr = s.fp_loaded[3] & FPSR_WRITABLE
     return True
 
 

@@ -7,6 +7,7 @@ from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
 from emu.cpu.state import State
+from emu.cpu.translate import CM_INHIBITED, charge_accesses
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.state import READ
@@ -18,11 +19,13 @@ __all__ = [
     "OPERAND_ILLEGAL",
     "OPERAND_OK",
     "address_of",
+    "part_end",
     "read_bytes",
     "read_source",
     "word",
 ]
 
+UC_PAGE_BITS = 12  # unicorn's pages
 OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2  # the last: an index that is an address error (sheet 3.6)
 INDEX_FORMAT, INDEX_LONG = 0x900, 0x800  # brief format, long index: the only one that the V4e has
 
@@ -49,23 +52,36 @@ def index_term(s: State, extension: int) -> int:
 
 
 @njit
+def part_end(at: int, bits: int) -> int:
+    """Where the part of an operand that begins at ``at`` ends, in a page of ``2**bits`` bytes (sheet 3.5).
+
+    unicorn sees a larger page as several of 4 KB, and so do all engines, so that they count the same.
+    """
+    return (at | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1
+
+
+@njit
 def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
     """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA)."""
-    user = 1 - in_supervisor(s)
+    supervisor = in_supervisor(s)
     value = 0
-    last_page = -1
+    inhibited = 0
+    next_part = va
     for i in range(size):
         at = (va + i) & 0xFFFFFFFF
-        source, entry, pa, perms, _cm, _bits = resolve(s.mmu, at, READ, 1 - user)
+        source, entry, pa, perms, cm, bits = resolve(s.mmu, at, READ, supervisor)
         if source == MISS or not permits(perms, READ):
             return OPERAND_FAULT, at
         _where, host, _pages = place(s, source, pa)
         if host == 0:
             return OPERAND_FAULT, at
-        if source == TLB and at >> 10 != last_page:
-            touch_data(s, entry)
-            last_page = at >> 10
+        if va + i == next_part:
+            if source == TLB:
+                touch_data(s, entry)
+            inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
+            next_part = part_end(next_part, bits)
         value = value << 8 | load8(host)
+    charge_accesses(s, inhibited, READ)
     return OPERAND_OK, value
 
 

@@ -247,6 +247,7 @@ STATE_DTYPE = np.dtype(
         ("shadow_sr", "i8"),
         ("trace_pending", "i8"),
         ("fp", "i8", (8,)),  # FP0-FP7, patterns of doubles
+        ("fp_loaded", "i8", (8,)),  # what an FMOVEM or FRESTORE has read and not taken over yet
         ("fpcr", "i8"),
         ("fpsr", "i8"),
         ("fpiar", "i8"),

@@ -1,10 +1,12 @@
 """Results of intercepted instructions: written through the MMU model, all of them or nothing."""
 
 from emu.cpu.memory import holds_code, place, touch_data
+from emu.cpu.operand import part_end
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
 from emu.cpu.shadow import follow
 from emu.cpu.state import State
+from emu.cpu.translate import CM_INHIBITED, charge_accesses
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.state import WRITE
@@ -24,17 +26,21 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
         _where, host, _pages = place(s, source, pa)
         if host == 0:
             return False, at
-    last_page = -1
+    inhibited = 0
+    next_part = va
     for i in range(size):
         at = (va + i) & 0xFFFFFFFF
-        source, entry, pa, _perms, _cm, _bits = resolve(s.mmu, at, WRITE, supervisor)
+        source, entry, pa, _perms, cm, bits = resolve(s.mmu, at, WRITE, supervisor)
         _where, host, pages = place(s, source, pa)
-        if source == TLB and at >> 10 != last_page:
-            touch_data(s, entry)
-            last_page = at >> 10
+        if va + i == next_part:
+            if source == TLB:
+                touch_data(s, entry)
+            inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
+            next_part = part_end(next_part, bits)
         if pages and holds_code(pages, pa & 0xFFF, 1):
             s.in_code_write = 2
         store8(host, value >> 8 * (size - 1 - i) & 0xFF)
         if not s.native:
             follow(s, host, 1)
+    charge_accesses(s, inhibited, WRITE)
     return True, 0

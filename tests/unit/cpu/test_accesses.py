@@ -169,4 +169,6 @@ def test_the_list_is_what_unicorn_does_for_a_sample(guest: Bench, plain: Plain) 
 
 def test_every_movem_list(guest: Bench, plain: Plain) -> None:
     lists = [1 << i for i in range(16)] + [(1 << i) - 1 for i in range(17)] + [0xA5A5]
-    compare(guest, plain, [asm.words(op, regs, 0xFFF8) for op in (0x48D0, 0x48E8, 0x4CD7, 0x4CEF) for regs in lists], 1)
+    ops = (0x48D0, 0x48E8, 0x4CD7, 0x4CEF)
+    codes = [asm.words(op, registers, 0xFFF8) for op in ops for registers in lists]
+    assert compare(guest, plain, codes, 1) == len(codes) - len(ops)  # all but the empty list
