@@ -141,6 +141,7 @@ class Core:
         s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
         if self.layout:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
+            s["used"] = self.layout.used
         library.reg_write(self.uc, library.REG_SR, 0x2700)
 
     def _map_windows(self) -> None:

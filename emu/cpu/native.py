@@ -10,6 +10,7 @@ import ctypes as c
 import os
 import secrets
 import struct
+import time
 from dataclasses import dataclass
 
 from emu.cpu import library
@@ -21,6 +22,10 @@ UC_CPU = 0x1B8
 CPU_ENV_PTR, CPU_OPAQUE, CPU_CAN_DO_IO, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x819C, 0x81A8, 0x81B0, 0x8770
 CLASS_TLB_FILL = 0x48
 FAST_BYTES = 16  # CPUTLBDescFast: mask, table
+# CPUTLBDesc[2] ends where CPUTLBDescFast[2] begins. Its first fields: large page (none: all ones), start of the window
+# of time in which use is measured, most entries used in it, entries used now.
+DESC_BYTES, DESC_WINDOW, DESC_USED = 688, 8, 24
+HOUR = 3600 * 10**9
 OP_ILLEGAL = 0x4AFC
 
 
@@ -35,6 +40,7 @@ class NativeLayout:
     cpu: int
     env: int
     fast: int
+    used: int
     tlb_fill_slot: int
     opcode_table: int
 
@@ -82,6 +88,16 @@ def find_fast_table(read: Reader, env: int) -> int:
             require(all(len(read.bytes(t, 64)) == 64 for t in tables), "softmmu tables are not where expected")
             return address
     raise NotNative("the softmmu tables were not found below env")
+
+
+def find_use_counts(read: Reader, fast: int) -> int:
+    """Address of n_used_entries of the first softmmu table; the other one is DESC_BYTES behind it."""
+    for description in (fast - 2 * DESC_BYTES, fast - DESC_BYTES):
+        require(read.pointer(description) == 2**64 - 1, "CPUTLBDesc is not below the softmmu tables")
+        age = time.time_ns() - read.pointer(description + DESC_WINDOW)
+        require(abs(age) < HOUR, "the softmmu does not measure its use since now")
+        require(read.pointer(description + DESC_USED) < 1 << 18, "the use of the softmmu is not counted where expected")
+    return fast - 2 * DESC_BYTES + DESC_USED
 
 
 def locate(uc: int) -> NativeLayout:
@@ -133,4 +149,5 @@ def _verify(uc: int, read: Reader) -> NativeLayout:
     slot = [read.pointer(table + 8 * op) for op in (OP_ILLEGAL, 0x4E73, 0x4E40, 0x4E4F, 0x7000, 0x7E55, 0x4E7B, 0x4E75)]
     require(slot[2] == slot[3] and slot[4] == slot[5], "the opcode table is not where expected")
     require(len({slot[0], slot[1], slot[2], slot[4], slot[6], slot[7]}) == 6, "the opcode table is not as expected")
-    return NativeLayout(cpu, env, find_fast_table(read, env), class_ + CLASS_TLB_FILL, table)
+    fast = find_fast_table(read, env)
+    return NativeLayout(cpu, env, fast, find_use_counts(read, fast), class_ + CLASS_TLB_FILL, table)

@@ -108,6 +108,7 @@ STATE_DTYPE = np.dtype(
         ("cpu", "i8"),
         ("env", "i8"),
         ("fast", "i8"),  # CPUTLBDescFast[2]: the softmmu tables of supervisor (0) and user (1)
+        ("used", "i8"),  # their counts of entries in use, DESC_BYTES apart
         ("address", "i8"),  # of this record
         ("slow", "i8"),  # emu.cpu.hooks.slow, which the other callbacks call by its address
         ("fn", "i8", (len(FUNCTIONS),)),

@@ -19,6 +19,7 @@ from emu.cpu.memory import (
     touch_data,
     uc_address,
 )
+from emu.cpu.native import DESC_BYTES
 from emu.cpu.processor import ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
@@ -62,6 +63,7 @@ TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pag
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
 PAGE = 4096
+MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
 
 
@@ -134,6 +136,11 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     page = va & 0xFFFFF000
     clear_slot(slot_of(s, page, user))
     call_set_page(s.fn[F_SET_PAGE], (s.cpu, page, where & 0xFFFFF000, perms, user, size))
+    # Entries that are taken out in place stay counted. The table would double at every full flush, up to 64 MB, and all
+    # of it is visited at each flush and each translation.
+    used = s.used + DESC_BYTES * user
+    if load64(used) > MOST_USED:
+        store64(used, MOST_USED)
     slot = slot_of(s, page, user)
     writable = load32(slot + 4)
     if writable != NO_ACCESS and writable & TLB_NOTDIRTY:

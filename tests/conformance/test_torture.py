@@ -1,7 +1,5 @@
-"""GCC's execute tests behind the hostile MMU: a sample by default; all of them by ``make conformance`` and in CI."""
+"""GCC's execute tests behind the hostile MMU: a sample; ``make torture`` runs all of them."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,6 @@ MISSING = missing_package()
 needs_packages = pytest.mark.skipif(MISSING is not None, reason=f"the Debian package {MISSING} is not installed")
 SAMPLE = 20
 STRIDE = 83  # spreads the sample over the suite
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +49,6 @@ def test_a_sample_runs_behind_the_mmu_as_without_it_and_under_qemu(rig: Rig) -> 
     assert min(outcome.misses for outcome in outcomes) >= 4
     assert min(outcome.interrupts for outcome in outcomes) >= 1
     assert min(outcome.violations for outcome in outcomes) >= 1
-
-
-@needs_packages
-@pytest.mark.slow
-def test_all_tests_at_one_level() -> None:
-    command = [sys.executable, "-m", "tests.conformance.torture", "--opt", "O2", "--pages", "4"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 # --- the judge and the conditions: what is wrong must be seen

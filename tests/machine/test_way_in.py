@@ -22,6 +22,8 @@ MOVED = {  # offsets of unicorn's structures that the self-check is made to get 
     "CPU_CLASS": -8,
     "CPU_OPAQUE": native.CPU_ENV_PTR - native.CPU_OPAQUE,  # a field that is in use
     "CLASS_TLB_FILL": 8,
+    "DESC_BYTES": 8,
+    "DESC_WINDOW": 8,
     "ENV_PC": 4,
     "ENV_SR": 4,
     "ENV_OPCODES": 8,
