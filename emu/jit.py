@@ -2,50 +2,24 @@
 
 numba ships no type information, so every compiled function of the project goes through these decorators: mypy sees
 the plain Python signature, numba sees its own options, and those options (cache, no GIL, C division) are chosen once.
-
-Compiled code is kept on disk under a digest of the sources of all compiled code. numba itself looks only at the file
-that a cached function stands in, and would go on using it after a function that it calls has changed.
 """
 
-import hashlib
-import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba import types
 
+from emu import object_code
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = ["cfunc", "njit", "njit_entry", "njit_inline"]
 
-COMPILED = ("cpu", "mmu", "timing")  # the folders that hold compiled code
-KEPT_CACHES = 3
-
-
-def _cache_directory() -> str:
-    """Directory of compiled code for exactly these sources; caches of other versions are pruned to a few."""
-    package = Path(__file__).resolve().parent
-    digest = hashlib.sha256()
-    for folder in COMPILED:
-        for source in sorted((package / folder).glob("*.py")):
-            digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cfemu"
-    mine = home / digest.hexdigest()[:16]
-    try:
-        mine.mkdir(parents=True, exist_ok=True)
-        others = sorted((d for d in home.iterdir() if d != mine), key=lambda d: d.stat().st_mtime, reverse=True)
-        for old in others[KEPT_CACHES:]:
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError:
-        return ""  # no writable cache: numba falls back to the directory of each source file
-    return str(mine)
-
-
-if not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = _cache_directory()
+# numba looks only at the file that a cached function stands in, and would go on using it after a function that it calls
+# has changed; the folder changes with any of them.
+if not numba.config.CACHE_DIR and (folder := object_code.cache_directory()) is not None:
+    numba.config.CACHE_DIR = str(folder)
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
@@ -89,7 +63,31 @@ def njit_entry(function: F) -> F:
     return compiled
 
 
-def cfunc(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function to a cached native callback (numba ``CFunc``; ``.address`` is its entry point)."""
-    decorate: Callable[[Callable[..., Any]], Any] = numba.cfunc(signature, cache=True, error_model="numpy")
+class Callback:
+    """A native callback: ``address`` is its entry point."""
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+
+def cfunc(signature: Any) -> Callable[[Callable[..., Any]], Callback]:
+    """Compile a function to a native callback, or load it if that was done before."""
+
+    def decorate(function: Callable[..., Any]) -> Callback:
+        name = f"{function.__module__}.{function.__name__}"
+        address = object_code.load(name)
+        if address is None:
+            compiled = numba.cfunc(signature, error_model="numpy")(function)
+            library = compiled._library
+            object_code.save(name, compiled.native_name, _needed(library), library._get_compiled_object())
+            address = compiled.address
+        return Callback(address)
+
     return decorate
+
+
+def _needed(library: Any) -> list[str]:
+    """What the object file of a compiled function leaves for others to define."""
+    module = library._final_module
+    declared = [value for values in (module.functions, module.global_variables) for value in values]
+    return [value.name for value in declared if value.is_declaration and not value.name.startswith("llvm.")]

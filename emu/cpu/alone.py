@@ -7,12 +7,13 @@ reached in place.
 """
 
 from emu.cpu.accesses import list_accesses
+from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
 from emu.cpu.blocks import instruction_length, opcode_flags, opcodes, unwind
 from emu.cpu.exceptions import access_error
 from emu.cpu.fetch import fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
-from emu.cpu.memory import UC_ALONE, UC_BOUNCE, empty_softmmu, holds_code, make_room, place, touch_data
+from emu.cpu.memory import empty_softmmu, holds_code, make_room, place, touch_data
 from emu.cpu.operand import part_end, word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64

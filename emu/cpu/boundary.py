@@ -7,7 +7,8 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 from emu.cpu.blocks import block_cost, has_hidden_word, instruction_length, is_known, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.memory import note_code, place, swallowed_word
-from emu.cpu.processor import ENV_SR, SR_S, SR_T, system_byte
+from emu.cpu.native import ENV_SR
+from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.shadow import is_patched
 from emu.cpu.state import (

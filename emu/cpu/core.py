@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.cpu import hooks, library, memory, processor
-from emu.cpu.decoders import MVZ_MASK, MVZ_MATCH, OP_TST_L, decode_mvz
-from emu.cpu.ieee import DEFAULT_NAN
-from emu.cpu.intercept import intercepted_by_table
+from emu.cpu import compiled, library
+from emu.cpu.address_map import (
+    MBAR_SIZE,
+    SCRATCH_CODE,
+    UC_ALONE,
+    UC_BOUNCE,
+    UC_LIMIT,
+    UC_MBAR,
+    UC_SCRATCH,
+    UC_SRAM,
+    UC_WINDOW,
+)
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
-from emu.cpu.run_loop import flush, run_native, view_address
 from emu.cpu.state import (
+    DEFAULT_NAN,
     FUNCTIONS,
     MAX_BOUNCES,
     MEMO,
@@ -26,6 +34,7 @@ from emu.cpu.state import (
     SRAM_SIZE,
     STATE_DTYPE,
 )
+from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
 from emu.errors import BoardError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -120,7 +129,7 @@ class Core:
         offsets = STATE_DTYPE.fields
         assert offsets is not None
         s["address"] = base
-        s["slow"] = hooks.slow.address
+        s["slow"], s["emulate"] = compiled.address("slow"), compiled.address("emulate")
         s["scratch_address"] = base + offsets["scratch"][1]
         s["image_address"] = base + offsets["image"][1]
         s["memo"] = _address(self._hold(np.zeros(MEMO, MEMO_DTYPE)))
@@ -146,13 +155,12 @@ class Core:
 
     def _map_windows(self) -> None:
         base = _address(self.array)
-        library.map_io(self.uc, memory.UC_WINDOW, 0x10000, hooks.window_read.address, hooks.window_write.address, base)
-        library.map_io(
-            self.uc, memory.UC_MBAR, memory.MBAR_SIZE, hooks.mbar_read.address, hooks.mbar_write.address, base
-        )
-        self.state["bounce_buffer"] = self._map_own(memory.UC_BOUNCE, np.zeros(4096 * MAX_BOUNCES, np.uint8))
+        for where, size, name in ((UC_WINDOW, 0x10000, "window"), (UC_MBAR, MBAR_SIZE, "mbar")):
+            read, write = compiled.address(f"{name}_read"), compiled.address(f"{name}_write")
+            library.map_io(self.uc, where, size, read, write, base)
+        self.state["bounce_buffer"] = self._map_own(UC_BOUNCE, np.zeros(4096 * MAX_BOUNCES, np.uint8))
         for i, (data, pages) in enumerate(self._sram):
-            where = memory.UC_SRAM + i * SRAM_SIZE
+            where = UC_SRAM + i * SRAM_SIZE
             library.map_memory(self.uc, where, SRAM_SIZE, _address(data))
             self._describe(self.state["sram"][i], 0, len(data), where, data, pages)
 
@@ -161,24 +169,22 @@ class Core:
         if self.layout is None:
             self._add_public_hooks(base)
             return
-        library.add_hook(self.uc, library.HOOK_BLOCK, hooks.on_block.address, base)
-        library.add_hook(self.uc, library.HOOK_INTR, hooks.native_interrupt.address, base)
+        library.add_hook(self.uc, library.HOOK_BLOCK, compiled.address("on_block"), base)
+        library.add_hook(self.uc, library.HOOK_INTR, compiled.address("native_interrupt"), base)
         # Until a first block has run unicorn thinks that I/O may not be done inside a block, and runs the block again.
         c.c_uint32.from_address(self.layout.cpu + CPU_CAN_DO_IO).value = 1
         c.c_int64.from_address(self.layout.cpu + CPU_OPAQUE).value = base
-        c.c_int64.from_address(self.layout.tlb_fill_slot).value = hooks.native_fill.address
+        c.c_int64.from_address(self.layout.tlb_fill_slot).value = compiled.address("native_fill")
         self._intercept(self.layout.opcode_table)
 
     def _add_public_hooks(self, base: int) -> None:
-        from emu.cpu import public  # compiled only where it is needed
-
-        library.add_hook(self.uc, library.HOOK_TLB_FILL, public.public_fill.address, base)
-        library.add_hook(self.uc, library.HOOK_BLOCK, public.public_block.address, base)
-        library.add_hook(self.uc, library.HOOK_INTR, public.public_interrupt.address, base)
+        library.add_hook(self.uc, library.HOOK_TLB_FILL, compiled.address("public_fill"), base)
+        library.add_hook(self.uc, library.HOOK_BLOCK, compiled.address("public_block"), base)
+        library.add_hook(self.uc, library.HOOK_INTR, compiled.address("public_interrupt"), base)
         scratch = np.zeros(4096, np.uint8)
-        scratch[: len(processor.SCRATCH_CODE)] = np.frombuffer(processor.SCRATCH_CODE, np.uint8)
-        self._map_own(memory.UC_SCRATCH, scratch)
-        self.state["alone_code"] = self._map_own(memory.UC_ALONE, np.zeros(4096 * (2048 + 1), np.uint8))
+        scratch[: len(SCRATCH_CODE)] = np.frombuffer(SCRATCH_CODE, np.uint8)
+        self._map_own(UC_SCRATCH, scratch)
+        self.state["alone_code"] = self._map_own(UC_ALONE, np.zeros(4096 * (2048 + 1), np.uint8))
         self.state["seen"] = _address(self._hold(np.zeros((SEEN, 2), np.int64)))
         self.state["context"] = library.context_new(self.uc)
 
@@ -188,7 +194,7 @@ class Core:
         table[intercepted_by_table(self._opcodes)] = table[OP_ILLEGAL]
         mvz = (np.arange(len(table)) & MVZ_MASK) == MVZ_MATCH
         self.state["mvz_decoder"], self.state["tst_decoder"] = table[MVZ_MATCH], table[OP_TST_L]
-        table[mvz & (table != table[OP_ILLEGAL])] = decode_mvz.address
+        table[mvz & (table != table[OP_ILLEGAL])] = compiled.address("decode_mvz")
 
     # --- memory
 
@@ -211,7 +217,7 @@ class Core:
         for other in self.banks:
             if base < other.end and other.base < base + size:
                 raise BoardError(f"{name}: {base:#x}..{base + size:#x} overlaps {other.name} at {other.base:#x}")
-        if self._next_uc + size * (2 if executable and not self.layout else 1) > memory.UC_LIMIT:
+        if self._next_uc + size * (2 if executable and not self.layout else 1) > UC_LIMIT:
             raise BoardError(f"{name}: {size:#x} bytes do not fit beside the other memory of the board")
         if len(self.banks) == len(self.state["banks"]):
             raise BoardError(f"{name}: a board has at most {len(self.banks)} banks of memory")
@@ -245,10 +251,12 @@ class Core:
     def run(self) -> int:
         """Run until something ends it; an EVENT_* number."""
         if self.layout is not None:
-            return int(run_native(self.array))
-        from emu.cpu.public_loop import run_public  # compiled only where it is needed
+            return compiled.run_native(_address(self.array))
+        return compiled.run_public(_address(self.array))
 
-        return int(run_public(self.array))
+    def ask(self, request: int, first: int = 0, second: int = 0) -> int:
+        """See :func:`emu.cpu.compiled.ask`."""
+        return compiled.ask(_address(self.array), request, first, second)
 
     def console_take(self) -> bytes:
         """Bytes that the guest transmitted since the last call."""
@@ -286,7 +294,7 @@ class Core:
     def poke(self, va: int, data: bytes) -> None:
         """Store bytes at ``va`` as a supervisor write would; BoardError where it cannot be done."""
         for i, byte in enumerate(data):
-            host = int(view_address(self.array, (va + i) & 0xFFFFFFFF, WRITE))
+            host = self.ask(compiled.VIEW, (va + i) & 0xFFFFFFFF, WRITE)
             if host == 0:
                 raise BoardError(f"virtual address {va + i:#010x} cannot be written")
             c.c_uint8.from_address(host).value = byte
@@ -295,7 +303,7 @@ class Core:
     def _look(self, va: int, size: int, kind: int) -> bytes:
         found = bytearray()
         for i in range(size):
-            host = int(view_address(self.array, (va + i) & 0xFFFFFFFF, kind))
+            host = self.ask(compiled.VIEW, (va + i) & 0xFFFFFFFF, kind)
             if host == 0:
                 break
             found.append(c.c_uint8.from_address(host).value)
@@ -303,7 +311,7 @@ class Core:
 
     def flush(self) -> None:
         """Forget what was derived from translations: a register that decides them was written from outside."""
-        flush(self.array)
+        self.ask(compiled.FLUSH)
 
     # --- whole state
 

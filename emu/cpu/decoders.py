@@ -8,12 +8,10 @@ from numba import carray, types
 
 from emu.cpu.native import CPU_ENV, CPU_OPAQUE
 from emu.cpu.raw import call_decoder, load64, state_pointer
+from emu.cpu.trapped import OP_TST_L
 from emu.jit import cfunc
 
-__all__ = ["MVZ_MASK", "MVZ_MATCH", "OP_TST_L", "decode_mvz"]
-
-MVZ_MASK, MVZ_MATCH = 0xF180, 0x7180  # MVZ.B and MVZ.W
-OP_TST_L = 0x4A80  # TST.L D0
+__all__ = ["decode_mvz"]
 
 
 @cfunc(types.void(types.int64, types.int64, types.int32))

@@ -9,7 +9,7 @@ from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.exceptions import access_error
 from emu.cpu.operand import OPERAND_FAULT, address_of, read_bytes, read_source, word
 from emu.cpu.processor import get_register, get_sr, in_supervisor, set_pc, set_register, set_sr
-from emu.cpu.state import State
+from emu.cpu.state import MACSR_WRITABLE, State
 from emu.jit import njit
 from emu.mmu.state import READ
 
@@ -18,7 +18,6 @@ __all__ = ["do_emac"]
 # MACSR
 OMC, SU, FI, RT, N, Z, V, EV = (0x80 >> i for i in range(8))
 PAV0 = 0x100
-MACSR_WRITABLE = 0xFFF
 NZV_EV = N | Z | V | EV
 BITS48 = (1 << 48) - 1
 # Extension word of MAC and MSAC

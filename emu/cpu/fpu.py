@@ -10,10 +10,10 @@ import numpy as np
 from emu.cpu import ieee
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.exceptions import access_error, deliver, refuse
-from emu.cpu.ieee import BSUN, DEFAULT_NAN, DZ, IDE, INAN, INEX, OPERR, OVFL, UNFL
+from emu.cpu.ieee import BSUN, DZ, IDE, INAN, INEX, OPERR, OVFL, UNFL
 from emu.cpu.operand import OPERAND_FAULT, address_of, read_bytes, read_source, sign16, word
 from emu.cpu.processor import get_register, in_supervisor, set_pc, set_register
-from emu.cpu.state import State
+from emu.cpu.state import DEFAULT_NAN, FPCR_WRITABLE, FPSR_WRITABLE, State
 from emu.cpu.stores import write_bytes
 from emu.jit import njit
 from emu.mmu.registers import VECTOR_LINE_F
@@ -43,7 +43,7 @@ DN, AN, IND, POST, PRE, DISP, PC_DISP = (1 << i for i in range(7))  # sets of ad
 MEMORY = IND | POST | PRE | DISP
 
 FPSR_N, FPSR_Z, FPSR_I, FPSR_NAN = 1 << 27, 1 << 26, 1 << 25, 1 << 24
-FPSR_AEXC, FPSR_EXC, FPSR_WRITABLE, FPCR_WRITABLE = 0xF8, 0xFF00, 0x0F00FFF8, 0xFF70
+FPSR_AEXC, FPSR_EXC = 0xF8, 0xFF00
 IOP, ACCRUED_OVFL, ACCRUED_UNFL, ACCRUED_DZ, ACCRUED_INEX = 0x80, 0x40, 0x20, 0x10, 0x08
 # In order of priority (548xRM table 6-11), each bit's vector.
 PRIORITIES = (

@@ -6,11 +6,10 @@ longword, the old destination value in the next two, FPSR in the last.
 
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.exceptions import access_error, refuse
-from emu.cpu.fpu import FPCR_WRITABLE, FPSR_WRITABLE, exception_vector, pending
-from emu.cpu.ieee import DEFAULT_NAN
+from emu.cpu.fpu import exception_vector, pending
 from emu.cpu.operand import OPERAND_FAULT, address_of, read_bytes
 from emu.cpu.processor import set_pc
-from emu.cpu.state import State
+from emu.cpu.state import DEFAULT_NAN, FPCR_WRITABLE, FPSR_WRITABLE, State
 from emu.cpu.stores import write_bytes
 from emu.jit import njit
 from emu.mmu.registers import VECTOR_FORMAT_ERROR

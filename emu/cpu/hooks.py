@@ -11,8 +11,9 @@ from emu.cpu.boundary import boundary_event, note_translation, start_block, star
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
-from emu.cpu.processor import CC_OP_FLAGS, ENV_CC_OP, SR_N, get_pc, get_sr, in_supervisor, set_sr
-from emu.cpu.raw import call_pointer, call_restore, call_slow, load64, state_pointer, store32
+from emu.cpu.native import CC_OP_FLAGS, CPU_OPAQUE, ENV_CC_OP
+from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
+from emu.cpu.raw import call_emulate, call_pointer, call_restore, call_slow, load64, state_pointer, store32
 from emu.cpu.state import (
     EVENT_BOUNCE,
     EVENT_CHARGE,
@@ -40,7 +41,7 @@ from emu.cpu.translate import (
     retract_charges,
     swap_in,
 )
-from emu.cpu.traps import emulate, illegal_vector
+from emu.cpu.traps import illegal_vector
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
@@ -57,7 +58,6 @@ __all__ = [
     "window_write",
 ]
 
-CPU_OPAQUE = 0x8170  # CPUState.opaque of unicorn 2.1.4: "user data", unused by unicorn; holds the record's address
 OP_MOV3Q = 0xA140  # mask F1C0
 INTR_RTE, INTR_HALT, INTR_TRAP, INTR_TRAP_END = 0x100, 0x101, 32, 48
 
@@ -224,7 +224,7 @@ def serve(s: State, number: int) -> bool:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
         flags = opcode_flags(s, op)
         if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op))):
-            return emulate(s, pc, op)
+            return call_emulate(s.emulate, (s.address, pc, op)) != 0
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)
 

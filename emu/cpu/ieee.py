@@ -7,11 +7,11 @@ A finite number that is not zero travels as (sign, exponent, significand): the s
 TOP, so that a double has nine bits to spare for rounding and a sum fits into an int64. The lowest bit is sticky.
 """
 
+from emu.cpu.state import DEFAULT_NAN
 from emu.jit import njit
 
 __all__ = [
     "BSUN",
-    "DEFAULT_NAN",
     "DZ",
     "IDE",
     "INAN",
@@ -43,7 +43,6 @@ SIGN = -(1 << 63)
 FRACTION = (1 << 52) - 1
 INFINITY = 0x7FF << 52
 LARGEST = INFINITY - 1
-DEFAULT_NAN = (1 << 63) - 1  # sign 0, all mantissa bits 1 (548xRM 6-5, 6-21)
 TOP = 61
 DOUBLE_DROP, SINGLE_DROP = TOP - 52, TOP - 23
 DOUBLE_MIN, DOUBLE_MAX, SINGLE_MIN, SINGLE_MAX = -1022, 1023, -126, 127

@@ -4,6 +4,7 @@ Exception frames, vector fetches and RTE are accesses like any other (sheet 1.15
 and their hits count for replacement.
 """
 
+from emu.cpu.address_map import MBAR_SIZE, UC_MBAR, UC_UNMAPPED, UC_WINDOW
 from emu.cpu.raw import (
     call_ctl,
     call_flush_page,
@@ -44,16 +45,6 @@ __all__ = [
     "write32",
 ]
 
-# Windows in unicorn's private address space; RAM and apertures are placed below them.
-UC_LIMIT = 0xF0000000
-UC_SCRATCH = 0xF0000000  # public engine: a few instructions of ours
-UC_SRAM = 0xF1000000
-UC_MBAR = 0xF2000000
-UC_WINDOW = 0xF3000000
-UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages, or of an instruction that runs alone
-UC_ALONE = 0xF6000000  # public engine: instructions that run alone
-UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
-MBAR_SIZE = 0x40000
 LONGEST = 6  # bytes of the longest instruction
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 

@@ -14,13 +14,17 @@ import time
 from dataclasses import dataclass
 
 from emu.cpu import library
-from emu.cpu.processor import ENV_CACR, ENV_OPCODES, ENV_PC, ENV_SR
 
 __all__ = ["NativeLayout", "NotNative", "locate"]
 
 UC_CPU = 0x1B8
 CPU_ENV_PTR, CPU_OPAQUE, CPU_CAN_DO_IO, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x819C, 0x81A8, 0x81B0, 0x8770
 CLASS_TLB_FILL = 0x48
+# CPUM68KState.
+ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
+ENV_CURRENT_SP, ENV_USP = 72, 80
+QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
+CC_OP_FLAGS = 1
 FAST_BYTES = 16  # CPUTLBDescFast: mask, table
 # CPUTLBDesc[2] ends where CPUTLBDescFast[2] begins. Its first fields: large page (none: all ones), start of the window
 # of time in which use is measured, most entries used in it, entries used now.

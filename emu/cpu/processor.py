@@ -6,7 +6,9 @@ byte itself (every instruction that writes it is intercepted) and lets the guest
 ours, MOVE CCR,D0 and HALT, run at a scratch address.
 """
 
-from emu.cpu.memory import UC_SCRATCH, empty_softmmu, make_room
+from emu.cpu.address_map import SCRATCH_CACR, SCRATCH_CCR
+from emu.cpu.memory import empty_softmmu, make_room
+from emu.cpu.native import ENV_CACR, ENV_CURRENT_SP, ENV_PC, ENV_SR, ENV_USP, QEMU_SSP, QEMU_USP
 from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store32
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
@@ -28,22 +30,10 @@ A7 = 15
 SR_S, SR_T, SR_M, SR_I = 0x2000, 0x8000, 0x1000, 0x0700
 SR_X, SR_N, SR_Z, SR_V, SR_C = 16, 8, 4, 2, 1
 
-# Byte offsets in CPUM68KState of unicorn 2.1.4, verified at start-up (emu.cpu.native).
-ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
-ENV_CURRENT_SP, ENV_USP = 72, 80
-QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
-CC_OP_FLAGS = 1
 CACR_EUSP = 0x20
 QEMU_EUSP = 0x10  # QEMU looks at CACR bit 4; the V4e bit is bit 5 (sheet 2.2)
 
 UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn's m68k
-SCRATCH_CCR = UC_SCRATCH  # CCR to D0, then halt
-SCRATCH_CACR = UC_SCRATCH + 0x10  # D0 to CACR, then halt
-
-SCRATCH_CODE = (
-    bytes.fromhex("42c0 4ac8").ljust(0x10, b"\0")  # CCR to D0, then halt
-    + bytes.fromhex("4e7b 0002 4ac8").ljust(0x10, b"\0")  # D0 to CACR, then halt
-)
 
 
 @njit

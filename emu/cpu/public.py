@@ -9,9 +9,10 @@ Instructions are fetched from copies of the code pages (emu.cpu.shadow), in whic
 
 from numba import carray, types
 
+from emu.cpu.address_map import UC_ALONE, UC_SCRATCH
 from emu.cpu.blocks import unwind
 from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
-from emu.cpu.memory import UC_ALONE, UC_SCRATCH, flush_all, place, touch_data
+from emu.cpu.memory import flush_all, place, touch_data
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_slow, load8, state_pointer, store8, store32, store64
 from emu.cpu.shadow import PAGE, shadow_page

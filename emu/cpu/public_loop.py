@@ -1,6 +1,6 @@
 """The run loop of the public engine: what its hooks could only note is done here, between two runs of unicorn."""
 
-from typing import Any
+from numba import carray, types
 
 from emu.cpu.alone import run_alone
 from emu.cpu.blocks import has_hidden_word, opcode_flags, unwind
@@ -8,11 +8,11 @@ from emu.cpu.hooks import serve
 from emu.cpu.intercept import runs_alone
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import get_pc, in_supervisor
-from emu.cpu.raw import call_ctl
+from emu.cpu.raw import call_ctl, state_pointer
 from emu.cpu.run_loop import CTL_TB_FLUSH, build_loop, enter_unicorn
 from emu.cpu.shadow import patch
 from emu.cpu.state import EVENT_PATCH, EVENT_SERVE, EVENT_SINGLE, EVENT_STEP, F_CTL, State
-from emu.jit import njit, njit_entry
+from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
 
 __all__ = ["run_public"]
@@ -51,7 +51,7 @@ def public_step(s: State, _count: int) -> None:
 public_loop = build_loop(public_enter, public_step)
 
 
-@njit_entry
-def run_public(states: Any) -> int:
+@cfunc(types.int64(types.int64))
+def run_public(record: int) -> int:
     """As :func:`emu.cpu.run_loop.run_native`, by the documented API."""
-    return public_loop(states[0])
+    return public_loop(carray(state_pointer(record), 1)[0])

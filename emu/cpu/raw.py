@@ -19,6 +19,7 @@ from emu.timing.optable import OPCODE_DTYPE
 __all__ = [
     "call_ctl",
     "call_decoder",
+    "call_emulate",
     "call_flush_page",
     "call_get_sr",
     "call_pointer",
@@ -144,6 +145,7 @@ call_reg = _call(I32, I64, I32, I64)  # uc_reg_read / uc_reg_write(uc, id, value
 call_ctl = _call(I32, I64, I32, variadic=True)  # uc_ctl(uc, control) without further arguments
 call_get_sr = _call(I32, I64)  # uint32_t cpu_m68k_get_sr(env)
 call_set_sr = _call(None, I64, I32)  # void cpu_m68k_set_sr(env, sr)
+call_emulate = _call(I64, I64, I64, I64)  # traps.emulate
 call_slow = _call(I64, I64, I64, I64, I64, I64, I64, I64, I64)  # hooks.slow
 call_decoder = _call(None, I64, I64, I32)  # void disas_x(env, DisasContext *, op word)
 call_flush_page = _call(None, I64, I32)  # void tlb_flush_page(cpu, va)

@@ -1,20 +1,16 @@
 """Registers by name, for Python: the debugger, error messages, tests."""
 
 from functools import lru_cache
-from typing import Any
 
-from emu.cpu import processor
+from emu.cpu import compiled
 from emu.cpu.core import Core
-from emu.cpu.emac import MACSR_WRITABLE
-from emu.cpu.fpu import FPCR_WRITABLE, FPSR_WRITABLE
+from emu.cpu.state import FPCR_WRITABLE, FPSR_WRITABLE, MACSR_WRITABLE
 from emu.errors import UsageError
-from emu.jit import njit_entry
-from emu.mmu.movec import movec
 
 __all__ = ["read_register", "register_names", "write_register"]
 
 _GENERAL = {f"{kind}{i}": 8 * (kind == "a") + i for kind in "da" for i in range(8)}
-_CPU = ("pc", "sr", "usp")
+_CPU = {"pc": compiled.GET_PC, "sr": compiled.GET_SR, "usp": compiled.GET_USP}
 # Field of the MMU record, index in it or None, MOVEC number or None (then only the window can write it).
 _CONTROL: dict[str, tuple[str, int | None, int | None]] = {
     "vbr": ("vbr", None, 0x801),
@@ -58,55 +54,10 @@ def _signed(value: int, bits: int) -> int:
     return value - bits - 1 if bits > 0xFFFFFFFF and value > bits >> 1 else value
 
 
-@njit_entry
-def _get(states: Any, index: int) -> int:
-    return processor.get_register(states[0], index)
-
-
-@njit_entry
-def _set(states: Any, index: int, value: int) -> None:
-    processor.set_register(states[0], index, value)
-
-
-@njit_entry
-def _get_pc(states: Any) -> int:
-    return processor.get_pc(states[0])
-
-
-@njit_entry
-def _set_pc(states: Any, value: int) -> None:
-    processor.set_pc(states[0], value)
-
-
-@njit_entry
-def _get_sr(states: Any) -> int:
-    return processor.get_sr(states[0])
-
-
-@njit_entry
-def _set_sr(states: Any, value: int) -> None:
-    processor.set_sr(states[0], value)
-
-
-@njit_entry
-def _get_usp(states: Any) -> int:
-    return processor.get_usp(states[0])
-
-
-@njit_entry
-def _movec(states: Any, number: int, value: int) -> None:
-    s = states[0]
-    movec(s.mmu, number, value)
-    if number == 0x002:
-        processor.set_eusp(s, value & 0x20)
-    if number == 0xC0F:
-        s.mbar_set = 1
-
-
 def read_register(core: Core, name: str) -> int:
     """Value of a register; KeyError for an unknown name."""
     if name in _GENERAL:
-        return int(_get(core.array, _GENERAL[name]))
+        return core.ask(compiled.GET_REGISTER, _GENERAL[name])
     if name in _CONTROL:
         field, index, _ = _CONTROL[name]
         value = core.state["mmu"][field]
@@ -115,7 +66,7 @@ def read_register(core: Core, name: str) -> int:
         field, index, bits = _UNITS[name]
         value = core.state[field]
         return int(value if index is None else value[index]) & bits
-    return int({"pc": _get_pc, "sr": _get_sr, "usp": _get_usp}[name](core.array))
+    return core.ask(_CPU[name])
 
 
 def write_register(core: Core, name: str, value: int) -> None:
@@ -129,14 +80,14 @@ def write_register(core: Core, name: str, value: int) -> None:
         return
     value &= 0xFFFFFFFF
     if name in _GENERAL:
-        _set(core.array, _GENERAL[name], value)
+        core.ask(compiled.SET_REGISTER, _GENERAL[name], value)
     elif name == "pc":
-        _set_pc(core.array, value)
+        core.ask(compiled.SET_PC, value)
         core.state["block_size"] = 0
     elif name == "sr":
-        _set_sr(core.array, value & 0xFFFF)
+        core.ask(compiled.SET_SR, value & 0xFFFF)
     elif name in _CONTROL and (number := _CONTROL[name][2]) is not None:
-        _movec(core.array, number, value)
+        core.ask(compiled.MOVEC, number, value)
         core.flush()
     elif name in register_names():
         raise UsageError(f"register {name} can only be written by the guest")

@@ -5,14 +5,15 @@ inside it.
 """
 
 from collections.abc import Callable
-from typing import Any
+
+from numba import carray, types
 
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event, interrupt_due
 from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
-from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt, place
+from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
-from emu.cpu.raw import call_ctl, call_start, load8, load64, store32, store64
+from emu.cpu.raw import call_ctl, call_start, load8, load64, state_pointer, store32, store64
 from emu.cpu.state import (
     ATTENTION_IRQ,
     EVENT_BOUNCE,
@@ -42,12 +43,11 @@ from emu.cpu.state import (
     State,
 )
 from emu.cpu.translate import write_back
-from emu.jit import njit, njit_entry
-from emu.mmu.attributes import MISS, permits, resolve
+from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
 from emu.mmu.state import FETCH
 
-__all__ = ["CTL_TB_FLUSH", "build_loop", "enter_unicorn", "flush", "run_native", "view_address"]
+__all__ = ["CTL_TB_FLUSH", "build_loop", "enter_unicorn", "run_native"]
 
 Enter = Callable[[State], None]
 Step = Callable[[State, int], None]
@@ -283,25 +283,7 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
 native_loop = build_loop(enter_unicorn, native_step)
 
 
-@njit_entry
-def run_native(states: Any) -> int:
-    """Run the machine ``states[0]`` (array of shape (1,)) until something ends the run; the EVENT_* that did."""
-    return native_loop(states[0])
-
-
-@njit_entry
-def view_address(states: Any, va: int, kind: int) -> int:
-    """Host address of ``va`` for a look from outside, or 0: data as the supervisor, code in the present mode."""
-    s = states[0]
-    supervisor = in_supervisor(s) if kind == FETCH else 1
-    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
-    if source == MISS or not permits(perms, kind):
-        return 0
-    _where, host, _pages = place(s, source, pa)
-    return host
-
-
-@njit_entry
-def flush(states: Any) -> None:
-    """Empty the softmmu, from Python."""
-    flush_all(states[0])
+@cfunc(types.int64(types.int64))
+def run_native(record: int) -> int:
+    """Run the machine until something ends the run; the EVENT_* that did."""
+    return native_loop(carray(state_pointer(record), 1)[0])

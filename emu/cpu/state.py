@@ -32,6 +32,10 @@ MAX_COVERS = MAX_BOUNCES  # sheet 1.12: a move from memory to memory with both o
 SEEN = 1 << 16
 MISS_PCS = 4096  # slots of the table of misses by PC
 
+# FPU and EMAC: FP0-FP7 after reset (sign 0, all mantissa bits 1: 548xRM 6-5, 6-21), and the bits that exist.
+DEFAULT_NAN = (1 << 63) - 1
+FPCR_WRITABLE, FPSR_WRITABLE, MACSR_WRITABLE = 0xFF70, 0x0F00FFF8, 0xFFF
+
 # What unicorn calls an address space is private here: guest PAs are placed in it bank by bank, because it has only
 # 32 bits and needs room for windows that no guest address has.
 BANK_DTYPE = np.dtype(
@@ -111,6 +115,7 @@ STATE_DTYPE = np.dtype(
         ("used", "i8"),  # their counts of entries in use, DESC_BYTES apart
         ("address", "i8"),  # of this record
         ("slow", "i8"),  # emu.cpu.hooks.slow, which the other callbacks call by its address
+        ("emulate", "i8"),  # emu.cpu.traps.emulate, the same
         ("fn", "i8", (len(FUNCTIONS),)),
         ("scratch", "i8", (4,)),  # value cell for uc_reg_read/uc_reg_write
         ("scratch_address", "i8"),

@@ -6,9 +6,9 @@ recently used entry is the only hit that leaves the replacement state as it is. 
 in front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
 """
 
+from emu.cpu.address_map import UC_BOUNCE
 from emu.cpu.memory import (
     LONGEST,
-    UC_BOUNCE,
     clear_slot,
     drop_small_code,
     flush_all,
@@ -19,8 +19,7 @@ from emu.cpu.memory import (
     touch_data,
     uc_address,
 )
-from emu.cpu.native import DESC_BYTES
-from emu.cpu.processor import ENV_PC
+from emu.cpu.native import DESC_BYTES, ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
     F_RESTORE,

@@ -4,6 +4,8 @@ Each is intercepted before unicorn executes it (native: its slot in unicorn's op
 instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 4 at its exact PC, and is emulated here.
 """
 
+from numba import carray, types
+
 from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.effects import apply_effect
 from emu.cpu.emac import do_emac
@@ -25,8 +27,9 @@ from emu.cpu.processor import (
     set_register,
     set_sr,
 )
+from emu.cpu.raw import state_pointer
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
-from emu.jit import njit
+from emu.jit import cfunc, njit
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import (
     VECTOR_ADDRESS_ERROR,
@@ -180,7 +183,7 @@ def do_move_to_sr(s: State, op: int, pc: int) -> bool:
 
 
 @njit
-def emulate(s: State, pc: int, op: int) -> bool:
+def do(s: State, pc: int, op: int) -> bool:
     """Do the intercepted instruction at ``pc``; False when the machine halts."""
     privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFF8 == 0xF428 or op & 0xFFC0 == 0xFBC0
     privileged = privileged or op & 0xFFC0 == 0x46C0
@@ -210,6 +213,12 @@ def emulate(s: State, pc: int, op: int) -> bool:
     if op & 0xFF00 == 0xFB00:
         return do_wddata(s, op, pc)
     return do_move_to_sr(s, op, pc)
+
+
+@cfunc(types.int64(types.int64, types.int64, types.int64))
+def emulate(record: int, pc: int, op: int) -> int:
+    """:func:`do` behind a pointer, so that FPU and EMAC are not compiled into every callback."""
+    return int(do(carray(state_pointer(record), 1)[0], pc, op))
 
 
 @njit

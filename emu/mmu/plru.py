@@ -10,7 +10,8 @@ marks its half as recent anyway.
 
 from emu.jit import njit
 from emu.mmu.registers import MMUDR_LK, MMUTR_V
-from emu.mmu.state import FIFO, LRU, PLRU, RANDOM, WARN_ALL_LOCKED, Mmu, warn
+from emu.mmu.state import FIFO, LRU, PLRU, RANDOM, WARN_ALL_LOCKED, Mmu
+from emu.mmu.warn import warn
 
 __all__ = ["note_load", "replacement", "reset", "set_locked", "touch", "victim"]
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emu.jit import njit
 from emu.mmu.registers import MMUTR_V
 
 ITLB = 0
@@ -175,10 +174,3 @@ def new_mmu(
         _fill_paths(state, side)
         _bar_missing_leaves(state, side)
     return mmu
-
-
-@njit
-def warn(m: Mmu, code: int) -> None:
-    """Note that the guest relied on something the manuals leave open."""
-    m.warnings = m.warnings | (1 << code)
-    m.warning_count[code] += 1

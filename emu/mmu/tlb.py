@@ -23,7 +23,8 @@ from emu.mmu.registers import (
     MMUTR_VA,
     write_mask,
 )
-from emu.mmu.state import DTLB, ITLB, WARN_OVERLAP, Mmu, warn
+from emu.mmu.state import DTLB, ITLB, WARN_OVERLAP, Mmu
+from emu.mmu.warn import warn
 
 __all__ = [
     "address_of",

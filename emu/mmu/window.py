@@ -39,8 +39,8 @@ from emu.mmu.state import (
     WARN_WINDOW_ACCESS,
     WARN_WINDOW_RESERVED,
     Mmu,
-    warn,
 )
+from emu.mmu.warn import warn
 
 __all__ = ["EFFECT_ALL", "EFFECT_DTLB", "EFFECT_ITLB", "EFFECT_NONE", "read", "write"]
 

@@ -34,7 +34,8 @@ MACHINE_SURFACE = {
 ALLOWED = {
     "emu.mmu": {"numpy", "numba", "emu.jit", "emu.mmu"},
     "emu.errors": set[str](),
-    "emu.jit": {"numba"},
+    "emu.jit": {"numba", "emu.object_code"},
+    "emu.object_code": {"llvmlite"},
     "emu.timing": {"numpy", "numba", "emu.errors", "emu.jit", "emu.timing"},
     "emu.elf": {"elftools", "emu.errors"},
 }
@@ -45,7 +46,7 @@ FACADES = {
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
     "numba": {"emu.jit", "emu.cpu", "emu.mmu", "emu.timing"},
-    "llvmlite": {"emu.jit", "emu.cpu"},
+    "llvmlite": {"emu.object_code", "emu.cpu"},
 }
 
 

@@ -14,9 +14,9 @@ import unicorn as u
 import unicorn.m68k_const as m
 
 from emu.cpu.accesses import list_accesses
-from emu.cpu.intercept import TRAPPED
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import get_pc
+from emu.cpu.trapped import TRAPPED
 from emu.jit import njit_entry
 from emu.mmu.state import READ, RMW, WRITE
 from emu.timing.optable import F_ILLEGAL, opcode_table

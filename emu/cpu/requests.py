@@ -1,0 +1,78 @@
+"""What Python asks of a machine that is not running (emu.cpu.compiled names the requests)."""
+
+from numba import carray, types
+
+from emu.cpu import processor
+from emu.cpu.compiled import (
+    FLUSH,
+    GET_PC,
+    GET_REGISTER,
+    GET_SR,
+    GET_USP,
+    MOVEC,
+    SET_PC,
+    SET_REGISTER,
+    SET_SR,
+    VIEW,
+)
+from emu.cpu.memory import flush_all, place
+from emu.cpu.raw import state_pointer
+from emu.cpu.state import State
+from emu.jit import cfunc, njit
+from emu.mmu.attributes import MISS, permits, resolve
+from emu.mmu.movec import movec
+from emu.mmu.state import FETCH
+
+__all__ = ["serve_request"]
+
+I64 = types.int64
+MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
+
+
+@njit
+def view(s: State, va: int, kind: int) -> int:
+    """Host address of ``va`` for a look from outside, or 0: data as the supervisor, code in the present mode."""
+    supervisor = processor.in_supervisor(s) if kind == FETCH else 1
+    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
+    if source == MISS or not permits(perms, kind):
+        return 0
+    _where, host, _pages = place(s, source, pa)
+    return host
+
+
+@njit
+def write_control(s: State, number: int, value: int) -> None:
+    """As MOVEC does, with what the engine keeps beside the register."""
+    movec(s.mmu, number, value)
+    if number == MOVEC_CACR:
+        processor.set_eusp(s, value & processor.CACR_EUSP)
+    if number == MOVEC_MBAR:
+        s.mbar_set = 1
+
+
+@cfunc(I64(I64, I64, I64, I64))
+def serve_request(record: int, request: int, first: int, second: int) -> int:
+    """One request; its result, or 0."""
+    s = carray(state_pointer(record), 1)[0]
+    result = 0
+    if request == VIEW:
+        result = view(s, first, second)
+    elif request == FLUSH:
+        flush_all(s)
+    elif request == GET_REGISTER:
+        result = processor.get_register(s, first)
+    elif request == SET_REGISTER:
+        processor.set_register(s, first, second)
+    elif request == GET_PC:
+        result = processor.get_pc(s)
+    elif request == SET_PC:
+        processor.set_pc(s, first)
+    elif request == GET_SR:
+        result = processor.get_sr(s)
+    elif request == SET_SR:
+        processor.set_sr(s, first)
+    elif request == GET_USP:
+        result = processor.get_usp(s)
+    elif request == MOVEC:
+        write_control(s, first, second)
+    return result
