@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from emu.errors import CfemuError, GuestError
 
@@ -22,9 +23,8 @@ __all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register"]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
-GARBAGE_THRESHOLD = (
-    100_000  # importing numba makes many objects and no garbage: looking for it takes a tenth of the start
-)
+# The start makes many objects and no garbage: looking for it takes a tenth of the time.
+GARBAGE_THRESHOLD = 100_000
 
 
 class EngineName(StrEnum):
@@ -72,9 +72,12 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's) and return its exit status; reports every expected error."""
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        app(args=arguments, prog_name="cfemu")
-    except SystemExit as stop:  # how typer ends, with success too
-        return stop.code if isinstance(stop.code, int) else 0
+        status = app(args=arguments, prog_name="cfemu", standalone_mode=False)
+    except TyperException as error:
+        message = error.format_message()
+        is_help = message.startswith("Usage:")  # of a command without arguments
+        print(message if is_help else f"cfemu: {message}", file=sys.stderr)
+        return EXIT_ERROR
     except BrokenPipeError:  # the reader of our stdout (head, less) has gone: nothing left to say, nor to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -83,7 +86,7 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except (CfemuError, OSError) as error:
         report_error(error)
         return EXIT_ERROR
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def report_error(error: Exception) -> None:

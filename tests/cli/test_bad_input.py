@@ -90,6 +90,7 @@ def test_a_bad_option_is_a_usage_error(cfemu: Cfemu, tmp_path: Path, options: tu
     outcome = cfemu("run", tmp_path / "any.elf", *options)
 
     assert outcome.status == 2
+    assert len(outcome.stderr.splitlines()) == 1
     assert options[0] in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
