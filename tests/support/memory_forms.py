@@ -6,7 +6,7 @@ accesses on any page.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emu.mmu.state import READ, RMW, WRITE
 from emu.timing.isa import F_PRIVILEGED, FORM_FPU, FORM_MAC, FORM_MOVE, FORM_MOVEM, FORM_STACK, ROWS, Row
@@ -24,6 +24,8 @@ IMMEDIATES = {"BTST #": 3, "BCHG #": 3, "BCLR #": 3, "BSET #": 3, "MULU/MULS.L":
 MOVEM_LIST = 0x003C  # D2-D5
 BRANCH = {"BSR.W": 0x0102, "BSR.L": 0x0102}
 FORMATS = {"L": (0, 4), "S": (1, 4), "W": (4, 2), "D": (5, 8), "B": (6, 1)}
+WDDATA_BYTES = {"WDDATA.B": 1, "WDDATA.W": 2, "WDDATA.L": 4}
+FPU_FRAME = long(0x05000000) + bytes(12)  # 548xRM 6-24: an idle frame, of four longwords
 FPU_OPERATIONS = {"FMOVE": 0x00, "FSQRT": 0x04, "FADD": 0x22, "FCMP": 0x38, "FTST": 0x3A}
 
 
@@ -57,6 +59,7 @@ class Form:
     privileged: bool = False
     modes: str = ""
     jumps: bool = False
+    content: bytes = b""  # what the source operand must hold
 
     def __str__(self) -> str:
         return self.name
@@ -187,6 +190,15 @@ def row_forms(row: Row) -> Iterator[Form]:
     letters = [letter for letter in row.ea if letter in "I+-dxwlpq"]
     if row.form == FORM_FPU:
         yield from fpu_forms(row)
+    elif row.name in WDDATA_BYTES:  # emulated, so the table does not list its access
+        for letter in letters:
+            yield plain(replace(row, load=WDDATA_BYTES[row.name]), letter, b"")
+    elif row.name == "FSAVE":
+        for letter in letters:
+            yield plain(replace(row, store=4), letter, b"", 4)
+    elif row.name == "FRESTORE":
+        for letter in letters:
+            yield replace(plain(replace(row, load=4), letter, b"", 4), content=FPU_FRAME)
     elif not row.load and not row.store:
         return
     elif row.form == FORM_MOVE:
