@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
 SLICE_SECONDS = 0.1
 FIRST_SLICE = 100_000  # instructions; a tenth of a second in the slowest mode
+CYCLES_PER_INSTRUCTION = 100  # more than this and a slice ends: a handler that faults at once retires no instruction
 
 # What the user should be told when the guest did not end by itself.
 NOTES = {
@@ -188,9 +189,13 @@ def run_slices(
         if instructions_left == 0:
             return StopReason.INSTRUCTIONS, 0
         length = slice_length if instructions_left is None else min(slice_length, instructions_left)
+        cycles = slice_length * CYCLES_PER_INSTRUCTION
         start = time.perf_counter()
-        result = machine.run(max_instructions=length, max_cycles=cycles_left)
-        if result.reason is not StopReason.INSTRUCTIONS:
+        result = machine.run(
+            max_instructions=length, max_cycles=cycles if cycles_left is None else min(cycles, cycles_left)
+        )
+        over = result.reason is StopReason.CYCLES and cycles_left is not None and cycles_left <= cycles
+        if over or result.reason not in (StopReason.INSTRUCTIONS, StopReason.CYCLES):
             status = EXIT_GUEST_ERROR if result.reason is StopReason.HYPERCALL else 0
             return result.reason, result.exit_status or status
         slice_length = next_slice(slice_length, time.perf_counter() - start)

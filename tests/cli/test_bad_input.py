@@ -1,5 +1,7 @@
 """Bad input to `cfemu run`: one clear line and status 2; a guest that cannot go on also shows its state."""
 
+import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from tests.support import elfgen as e
 from tests.support.command import Outcome, runner
 
 RAM = 0xC0010000
+EVB_RAM = 0x00010000
 NOWHERE = 0x50000000  # no memory and no device on the default board
 RAM_TOP = 0xC8000000
 
@@ -119,6 +122,27 @@ def test_a_lost_guest_shows_one_line_and_its_state(
     state = "\n".join(outcome.stderr.splitlines()[1:]).lower()
     for register in ("pc", "sr", "d0", "a7"):
         assert register in state
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("engine", ["auto", "public", "reference"])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_program_of_random_bytes_ends_in_an_orderly_report(
+    cfemu: Cfemu, tmp_path: Path, seed: int, engine: str
+) -> None:
+    noise = random.Random(seed)
+    size = 1 << 15
+    vectors = b"".join((EVB_RAM + noise.randrange(0, size, 2)).to_bytes(4) for _ in range(256))  # it must live on
+    path = tmp_path / "random.elf"
+    code = e.movea_l(EVB_RAM, 7) + noise.randbytes(size)  # a small stack, for handlers that fault at once
+    path.write_bytes(e.make_elf([e.Segment(EVB_RAM, code), e.Segment(0, vectors)]))
+
+    outcome = cfemu("run", path, "--board", "m5475evb", "--engine", engine, "--max-instructions", 20_000, "--json")
+
+    report = json.loads(outcome.stdout)
+    assert report["counters"]["instructions"] <= 20_000
+    assert (outcome.status == 2) == (report["reason"] in ("ERROR", "HYPERCALL"))
+    assert outcome.first_error.startswith("cfemu: ")
     assert "Traceback" not in outcome.stderr
 
 

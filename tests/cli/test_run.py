@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from emu import foreground
+from emu.board import get_board
+from emu.elf import load_elf
+from emu.machine import Machine
 from tests.support import elfgen as e
 from tests.support.command import Outcome, runner
 
 RAM = 0xC0010000  # in the default board's SDRAM
 EVB_RAM = 0x00010000
+NOWHERE = 0x50000000
 EVB_MBAR = 0xFF000000
 PSC0_TRANSMIT = EVB_MBAR + 0x860C
 GPT0_MODE = EVB_MBAR + 0x800
@@ -162,6 +166,25 @@ def test_ctrl_c_prints_what_was_counted_so_far(guest: Callable[..., Path]) -> No
     assert b"instructions" in stdout
     assert b"Traceback" not in stderr
     assert len(stderr.splitlines()) == 1
+
+
+def test_a_guest_that_only_faults_can_be_interrupted_too(guest: Callable[..., Path]) -> None:
+    """Its handler faults at once, so that no instruction retires and the stack alone bounds the run."""
+    interrupted = foreground.Interruption()
+
+    class Impatient(foreground.Progress):
+        def show(self, instructions: int) -> None:
+            interrupted.requested = True
+
+    elf = load_elf(guest(e.movea_l(NOWHERE, 0) + e.load_l(0, 0), EVB_RAM))
+    with Machine(get_board("m5475evb")) as machine:
+        machine.load_elf(elf)
+        machine.write_physical(4 * 2, NOWHERE.to_bytes(4))
+        reason, status = foreground.run_slices(machine, foreground.Budget(), interrupted, Impatient())
+        faults = machine.counters().exceptions[2]
+
+    assert (reason, status) == (None, 130)
+    assert 1000 < faults < 2_000_000
 
 
 def test_a_reader_that_goes_away_is_no_error(guest: Callable[..., Path]) -> None:
