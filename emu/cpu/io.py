@@ -78,7 +78,7 @@ def cycles_now(s: State) -> int:
 @njit
 def charge(s: State, cycles: int) -> bool:
     """Charge an I/O access; False when the limit lies inside the block (then the access is repeated single-stepped)."""
-    if not s.single and s.cycles + cycles > s.cycle_limit:
+    if not s.single and s.cycles + cycles >= s.cycle_limit:  # what follows in the block may cost nothing (TRAP)
         stop_here(s, EVENT_CHARGE)
         return False
     s.cycles += cycles

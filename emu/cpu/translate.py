@@ -268,7 +268,7 @@ def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
     instruction boundary behind it and not at the end of the block.
     """
     cost = accesses * (s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
-    if not s.single and s.cycles + cost > s.cycle_limit:
+    if not s.single and s.cycles + cost >= s.cycle_limit:
         s.operand_block = -1
         return False
     charge_accesses(s, accesses, kind)

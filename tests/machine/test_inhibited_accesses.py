@@ -8,10 +8,25 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support import asm
-from tests.support.asm import A0, D0, D1, D2, d, disp, ind, words
-from tests.support.guest import CM_INHIBITED, FRAMES, Bench, Entry, R, W, enter_virtual_mode, image, tag
+from tests.support.asm import A0, D0, D1, D2, at, d, disp, imm, ind, words
+from tests.support.guest import (
+    CM_INHIBITED,
+    CODE,
+    FRAMES,
+    MBAR,
+    MMUAR,
+    Bench,
+    Entry,
+    R,
+    W,
+    enter_virtual_mode,
+    image,
+    tag,
+)
 
 PAGE, PAGE_END = 0x00600000, 0x00601000
+VECTOR = 70
+NOP_CYCLES = 6  # CF4UM 6-6
 READ_CYCLES, WRITE_CYCLES = 24, 5  # 548xRM 7-16, emu.timing.constants
 
 
@@ -80,3 +95,23 @@ def test_only_the_inhibited_part_of_an_operand_is_charged(guest: Bench, case: Ca
     half = (case.reads // 2, case.writes // 2)
     assert run(guest, case, CM_INHIBITED, 0)[:2] == half
     assert run(guest, case, 0, CM_INHIBITED)[:2] == half
+
+
+@pytest.mark.parametrize("address", [PAGE, MBAR + 0x804, MMUAR], ids=["page", "peripheral", "MMU register"])
+def test_an_interrupt_due_behind_an_inhibited_access_comes_before_a_trap(guest: Bench, address: int) -> None:
+    """TRAP costs nothing itself, so the boundary before it is as late as the end of its block."""
+    entry = Entry(40, tag(PAGE), image(FRAMES, 12, R | W | CM_INHIBITED))
+    setup = enter_virtual_mode([entry]) + asm.move_to_sr(imm(0x2000, "w"))
+    load = asm.move("l", at(address), d(D1))
+    code = asm.NOP + load + asm.trap(4)
+    guest.run(setup, asm.HALT)
+    guest.start(asm.NOP + load)
+    guest.machine.run(max_instructions=1)
+    before = guest.machine.counters().cycles
+    guest.machine.run(max_instructions=1)
+    now = guest.machine.counters().cycles
+
+    guest.machine.schedule_interrupt(5, VECTOR, now + NOP_CYCLES + now - before)
+    frame = guest.exception(code)
+
+    assert (frame.vector, frame.pc) == (VECTOR, CODE + len(asm.NOP + load))
