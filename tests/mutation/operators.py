@@ -153,7 +153,7 @@ def _inside(site: Site) -> Iterator[Site]:
     in_function = site.in_function or isinstance(node, ast.FunctionDef)
     for place in _children(node):
         child = place.get()
-        if _is_docstring(child) or _is_prose(node, place):
+        if _is_docstring(child) or _is_prose(node, place) or (not in_function and _is_text(node, child)):
             continue
         # A statement is shown by its first line; so is one row of a table, which alone would fill a page.
         own_line = isinstance(child, ast.stmt) or (not in_function and _is_row(node, child))
@@ -203,6 +203,11 @@ def _is_prose(parent: ast.AST, place: Place) -> bool:
         key = argument.arg if isinstance(argument, ast.keyword) else place.index
         return key in PROSE.get(parent.func.id, ())
     return False
+
+
+def _is_text(parent: ast.AST, node: ast.AST) -> bool:
+    """A text with a name of its own, which the tables of the module quote."""
+    return isinstance(parent, ast.Assign) and isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _replacements(site: Site) -> Iterator[ast.AST]:

@@ -64,6 +64,7 @@ class C:
     a: Literal["x"]
 F = BitField("V", 1, "valid", "ro", "page 1")
 TEXTS: dict[int, str] = {one: "text"}
+MANUAL = "page 1"
 def f(a: "int") -> "int":
     """Text."""
 '''

@@ -42,7 +42,7 @@ def test_lowest_invalid_entry_comes_first() -> None:
     mmu = new_mmu()
     fill(mmu)
     for index in (21, 9):
-        api.load(mmu, DTLB, index, tag(0, valid=False), 0)
+        api.load(mmu, DTLB, index, tag(0x5000, 0xFF, True, valid=False), 0)
     # When / Then: the lowest one, whatever the tree says
     assert api.replacement(mmu, DTLB) == 9
 
@@ -96,6 +96,15 @@ def test_only_unlocked_entry_is_always_the_victim() -> None:
     fill(mmu)
     lock(mmu, *range(19), *range(20, 32))
     assert replace_many(mmu, 3) == [19, 19, 19]
+
+
+@pytest.mark.parametrize("locked", [range(0), range(16), range(16, 32), range(31), range(1, 32)])
+def test_a_replacement_warns_only_if_all_are_locked(locked: range) -> None:
+    mmu = new_mmu()
+    fill(mmu)
+    lock(mmu, *locked)
+    assert api.replacement(mmu, DTLB) not in locked
+    assert mmu[0]["warnings"] == 0
 
 
 def test_unlocking_by_a_load_frees_the_entry() -> None:

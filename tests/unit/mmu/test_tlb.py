@@ -108,6 +108,9 @@ def test_lowest_of_several_matches_answers_and_the_load_warned() -> None:
         (tag(VA, asid=1), tag(VA, asid=2, shared=True), True),
         (tag(VA, asid=1), tag(VA + 0x2000, asid=1), False),
         (tag(VA, asid=1), tag(VA, asid=1, valid=False), False),
+        (tag(VA, asid=1, valid=False), tag(VA, asid=1), False),
+        (tag(VA, asid=1, shared=True), tag(VA, asid=2), True),
+        (tag(VA, asid=1, shared=True), tag(VA, asid=2, shared=True), True),
     ],
 )
 def test_only_entries_that_one_access_can_match_overlap(first: int, second: int, overlap: bool) -> None:
@@ -115,6 +118,17 @@ def test_only_entries_that_one_access_can_match_overlap(first: int, second: int,
     api.load(mmu, DTLB, 0, first, data(0))
     api.load(mmu, DTLB, 1, second, data(0))
     assert bool(mmu[0]["warning_count"][WARN_OVERLAP]) == overlap
+
+
+@pytest.mark.parametrize(("first", "second"), [(13, 20), (20, 13), (10, 12), (12, 10), (20, 10)])
+def test_pages_of_two_sizes_overlap_if_the_smaller_lies_in_the_larger(first: int, second: int) -> None:
+    larger = max(first, second)
+    for inside, va in ((True, VA ^ 1 << larger - 1), (False, VA ^ 1 << larger)):
+        mmu = new_mmu()
+        api.load(mmu, ITLB, 30, tag(VA), data(0, first))
+        api.load(mmu, ITLB, 31, tag(va), data(0, second))
+        assert mmu[0]["warning_count"][WARN_OVERLAP] == inside
+        assert mmu[0]["warnings"] == inside << WARN_OVERLAP
 
 
 def test_the_two_tlbs_are_separate() -> None:

@@ -203,6 +203,20 @@ def test_search(word: int, base: int, side: int) -> None:
     assert api.victim(mmu, side) == 0
 
 
+@pytest.mark.parametrize("side", [ITLB, DTLB])
+def test_search_names_the_entry_or_else_the_replacement_choice(side: int) -> None:
+    # Given entry 0 maps VA 0, and 16 would be replaced
+    mmu = virtual_mode()
+    fill(mmu, side)
+    api.touch(mmu, side, 0)
+    for va, status, index in ((0, 0x02, 0), (1 << 13, 0x02, 1), (31 << 13, 0x02, 31), (32 << 13, 0, 16)):
+        # When
+        put(mmu, MMUAR, va)
+        put(mmu, MMUOR, STLB | (0x10 if side == ITLB else 0))
+        # Then
+        assert (get(mmu, MMUSR), aa(mmu)) == (status, index + 32 * side)
+
+
 def test_search_uses_the_asid_register_and_the_supervisor_bit_of_mmuar() -> None:
     # Given ASM = 1: the supervisor sees ID 0 only (item 19)
     mmu = virtual_mode()
@@ -238,6 +252,39 @@ def test_clears(operation: int, left: set[int]) -> None:
     assert put(mmu, MMUOR, operation) == EFFECT_NONE
 
 
+@pytest.mark.parametrize("operation", [CA, CNL, CAS])
+def test_a_clear_changes_v_and_nothing_else(operation: int) -> None:
+    # Given entries of ASID 0, one of another, one locked
+    mmu = new_mmu()
+    for side in (ITLB, DTLB):
+        fill(mmu, side)
+        api.load(mmu, side, 3, tag(VA, 7), data(0x5000))
+        api.load(mmu, side, 4, tag(VA + 0x2000), data(0x6000, flags=LK))
+    before = [[api.read_entry(mmu, side, index) for index in range(32)] for side in (ITLB, DTLB)]
+    # When
+    put(mmu, MMUOR, operation)
+    # Then
+    kept = {CA: set(), CNL: {4}, CAS: {3, 4}}[operation]
+    for side in (ITLB, DTLB):
+        assert resident(mmu, side) == kept
+        assert mmu[0]["valid"][side] == len(kept)
+        for index, (old_tag, old_data) in enumerate(before[side]):
+            assert api.read_entry(mmu, side, index) == (old_tag & ~1 | (index in kept), old_data)
+
+
+def test_clears_of_entries_here_and_there() -> None:
+    # Given every second entry invalid, so that one must not end the clearing of the rest
+    mmu = new_mmu(itlb_entries=5, dtlb_entries=8)
+    for side, index in ((ITLB, 1), (ITLB, 3), (DTLB, 1), (DTLB, 5), (DTLB, 7)):
+        api.load(mmu, side, index, tag(VA + (index << 13), index), data(0))
+    # When / Then: one ASID after the other, the effect says whether anything went
+    for asid, left in ((5, 4), (5, 4), (7, 3), (3, 2), (1, 0), (0, 0)):
+        gone = int(mmu[0]["valid"].sum()) != left
+        api.write_control(mmu, 0x003, asid)
+        assert put(mmu, MMUOR, CAS) == (EFFECT_ALL if gone else EFFECT_NONE)
+        assert len(resident(mmu, ITLB)) + len(resident(mmu, DTLB)) == left == mmu[0]["valid"].sum()
+
+
 def test_cas_reading_is_an_option_and_the_doubt_is_noted() -> None:
     # Given (item 2) ASID = 1, MMUTR[ID] = 2
     for cas_uses_mmutr, left in ((False, {1, 2}), (True, {0, 2, 3})):
@@ -252,9 +299,11 @@ def test_cas_reading_is_an_option_and_the_doubt_is_noted() -> None:
         assert mmu[0]["warning_count"][WARN_CAS_READING] == 1
 
 
-def test_cas_without_doubt_is_not_noted() -> None:
+@pytest.mark.parametrize(("operation", "tagged"), [(CAS, 0), (CA, 2), (CNL, 2), (STLB, 2), (0, 2)])
+def test_without_doubt_nothing_is_noted(operation: int, tagged: int) -> None:
     mmu = new_mmu()
-    put(mmu, MMUOR, CAS)
+    put(mmu, MMUTR, tagged << 2)
+    put(mmu, MMUOR, operation)
     assert mmu[0]["warnings"] == 0
 
 
