@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PACKAGE", "PlainPython", "load_trees"]
+__all__ = ["PACKAGE", "PlainPython", "compiled", "load_trees", "module_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "emu.mmu"
@@ -32,7 +32,7 @@ class PlainPython(MetaPathFinder, Loader):
     """Imports the package from its trees, with ``emu.jit`` replaced by decorators that do nothing."""
 
     def __init__(self, trees: Mapping[str, ast.Module]) -> None:
-        self.codes = {name: compiled(tree) for name, tree in trees.items()}
+        self.codes = {name: compiled(name, tree) for name, tree in trees.items()}
 
     def install(self) -> None:
         """Take the place of numba and of the compiled package in this process."""
@@ -58,10 +58,16 @@ class PlainPython(MetaPathFinder, Loader):
             vars(module)["MMU_DTYPE"] = _with_attributes(module.MMU_DTYPE)
 
 
-def compiled(tree: ast.Module) -> CodeType:
-    """Code of a module."""
-    code: CodeType = compile(tree, "<mutant>", "exec")
+def compiled(module: str, tree: ast.Module) -> CodeType:
+    """Code of a module; its file name is that of the module, as :func:`module_of` wants it."""
+    code: CodeType = compile(tree, f"{PACKAGE}.{module}", "exec")
     return code
+
+
+def module_of(code: CodeType) -> str | None:
+    """The module that a function was compiled in by :func:`compiled`; None for any other code."""
+    package, _, module = code.co_filename.rpartition(".")
+    return module if package == PACKAGE else None
 
 
 def _unchanged(function: Any) -> Any:

@@ -6,7 +6,20 @@ import pytest
 from emu.mmu import state
 from emu.mmu.state import DTLB, ITLB, MMU_DTYPE, POLICIES, RANDOM, WARNINGS, new_mmu, tree_size
 
-SCALARS = ("mmucr", "mmuor", "aa", "mmusr", "mmuar", "mmutr", "mmudr", "mmubar", "asid", "cacr", "vbr", "mbar")
+SCALARS: tuple[str, ...] = (
+    "mmucr",
+    "mmuor",
+    "aa",
+    "mmusr",
+    "mmuar",
+    "mmutr",
+    "mmudr",
+    "mmubar",
+    "asid",
+    "cacr",
+    "vbr",
+    "mbar",
+)
 SCALARS += ("dtlb_base", "policy", "seed", "cas_uses_mmutr", "changed_index", "old_tag", "old_data", "warnings")
 
 
