@@ -45,16 +45,15 @@ TESTS = (
     f"{LOCKSTEP}::test_reset_from_any_state",
     f"{LOCKSTEP}::test_no_entry_answers_before_the_first_load",
 )
-OPTIONS: tuple[str, ...] = (
-    "-p",
-    "no:terminal",
-    "-p",
-    "no:cacheprovider",
-    "-s",
+OPTIONS = [
     "--assert=plain",
     "--import-mode=importlib",
-)
-OPTIONS += ("-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning", f"--rootdir={ROOT}")
+    "--capture=no",
+    "--override-ini=addopts=",
+    "--pythonwarnings=ignore::pytest.PytestAssertRewriteWarning",
+    f"--rootdir={ROOT}",
+]
+PLUGINS = ["-p", "no:terminal", "-p", "no:cacheprovider"]
 EXAMPLES = 25  # of each property; a mutant that needs more luck than that needs a test of its own
 
 # Its functions make the constants of all other modules while they are imported.
@@ -98,10 +97,13 @@ class Tests:
         self.use = use
         self.items: list[pytest.Item] = []
         self.failed = False
+        self.error: BaseException | None = None
 
     def collect(self) -> None:
         """Start pytest; afterwards ``items`` is empty if the tests could not even be collected."""
-        pytest.main([*OPTIONS, *(str(ROOT / test) for test in self.chosen)], plugins=[self])
+        pytest.main([*OPTIONS, *PLUGINS, *(str(ROOT / test) for test in self.chosen)], plugins=[self])
+        if self.error:
+            raise self.error
 
     @pytest.hookimpl
     def pytest_collection(self) -> None:
@@ -128,7 +130,10 @@ class Tests:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if not self.failed:
             self.items = session.items
-            self.use(self)
+            try:
+                self.use(self)
+            except BaseException as error:  # pytest would swallow it
+                self.error = error
         return True
 
     def passes(self, item: pytest.Item, limit: float) -> bool:

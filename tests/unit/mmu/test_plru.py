@@ -234,6 +234,17 @@ def test_random_choice_counts_unlocked_entries_only() -> None:
         assert api.victim(mmu, DTLB) == value % 8
 
 
+@pytest.mark.parametrize("locked", [range(4), range(4, 8)])
+def test_random_choice_with_one_half_locked(locked: range) -> None:
+    mmu = new_mmu(dtlb_entries=8, policy=RANDOM)
+    fill(mmu)
+    lock(mmu, *locked)
+    unlocked = sorted(set(range(8)) - set(locked))
+    for value in range(8):
+        mmu[0]["rng"][DTLB] = value
+        assert api.victim(mmu, DTLB) == unlocked[value % 4]
+
+
 def test_oldest_of_all_when_all_are_locked() -> None:
     mmu = new_mmu(dtlb_entries=4, policy=FIFO)
     lock(mmu, 2, 0, 3, 1)
