@@ -125,6 +125,14 @@ def test_byte_and_unaligned_accesses_do_nothing_but_warn(offset: int, size: int)
     assert mmu[0]["warning_count"][WARN_WINDOW_ACCESS] == 2
 
 
+def test_warnings_add_up() -> None:
+    mmu = new_mmu()
+    for offset, size, word in ((0x10, 1, 0), (0x0C, 4, 0), (0x10, 1, 0), (MMUTR, 4, 1 << 2), (MMUOR, 4, CAS)):
+        api.write_window(mmu, offset, size, word)
+    assert mmu[0]["warnings"] == 1 << WARN_WINDOW_ACCESS | 1 << WARN_WINDOW_RESERVED | 1 << WARN_CAS_READING
+    assert mmu[0]["warning_count"].tolist() == [1, 0, 0, 2, 1, 0, 0, 0]
+
+
 @pytest.mark.parametrize("offset", [MMUAR, MMUTR, MMUDR])
 def test_halves_of_a_register(offset: int) -> None:
     mmu = new_mmu()
