@@ -69,7 +69,9 @@ def main() -> int:
         print("\n".join(judgement.table()))
     else:
         DOCUMENT.write_text(document(judgement))
-    print("\n".join(problems), file=sys.stderr)
+        print(f"wrote {DOCUMENT.relative_to(ROOT)}")
+    for problem in problems:
+        print(problem, file=sys.stderr)
     return int(bool(problems))
 
 
