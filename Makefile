@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance bench firmware readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ torture: $(VENV)/.installed-dev  ## GCC's execute tests under a hostile MMU (ARG
 
 conformance: $(VENV)/.installed-dev  ## the full evidence, written to docs/conformance.md (ARGS="torture": one section)
 	$(BIN)/python -m tests.conformance $(ARGS)
+
+mutation: $(VENV)/.installed-dev  ## does a test notice every small change of emu/mmu? docs/mutation.md (ARGS="tlb.match": a part)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-up times (ARGS="--json")
 	$(BIN)/python -m benchmarks $(ARGS)

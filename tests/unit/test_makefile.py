@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("compare", "test", "test-slow", "bench", "firmware", "lint", "clean", "help")
+TARGETS = ("compare", "test", "test-slow", "mutation", "bench", "firmware", "lint", "clean", "help")
 
 # What the stand-in does for `-m venv`: a Python with ensurepip, Debian's without, and one that can do nothing.
 WHOLE = 'case "$*" in *"-m venv"*) make_venv;; esac'

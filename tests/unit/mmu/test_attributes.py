@@ -31,6 +31,12 @@ def source(mmu: Mmu, va: int, kind: int = READ, supervisor: int = SUPERVISOR) ->
     return api.resolve(mmu, va, kind, supervisor)[SOURCE]
 
 
+def test_numbers_of_sources_and_permissions() -> None:
+    # The engine and traces use them: a block of SRAM is RAMBAR0 + its number, a miss is negative.
+    assert (MISS, PHYSICAL, WINDOW, RAMBAR0, RAMBAR1, ACR, TLB) == (-1, 0, 1, 2, 3, 4, 5)
+    assert (PERM_R, PERM_W, PERM_X) == (1, 2, 4)
+
+
 def acr_answers(value: int, va: int, supervisor: int = SUPERVISOR) -> bool:
     mmu = new_mmu()
     api.write_control(mmu, ACR0, value)
@@ -191,6 +197,47 @@ def test_enable_without_a_valid_window_does_not_translate() -> None:
     mmu = virtual_mode()
     api.write_control(mmu, MMUBAR, MMUBAR_BASE)
     assert source(mmu, 0x1000) == PHYSICAL
+
+
+def test_only_en_translates() -> None:
+    # CF4UM 10-13: ASM alone is no virtual mode.
+    mmu = virtual_mode()
+    put(mmu, MMUCR, 2)
+    assert source(mmu, 0x1000) == PHYSICAL
+
+
+def test_a_base_without_its_valid_bit_answers_for_nothing() -> None:
+    # Sheet 1.2, 2.3, 2.4: V of MMUBAR and RAMBAR, E of an ACR.
+    mmu = new_mmu()
+    api.write_control(mmu, MMUBAR, MMUBAR_BASE)
+    api.write_control(mmu, RAMBAR, MMUBAR_BASE)
+    api.write_control(mmu, ACR0, 0x00FF6000)
+    assert source(mmu, MMUBAR_BASE) == PHYSICAL
+
+
+@pytest.mark.parametrize(
+    ("rambar", "kind", "perms"),
+    [(0x01, READ, PERM_R | PERM_W), (0x01, WRITE, PERM_R | PERM_W), (0x101, RMW, PERM_R), (0x81, FETCH, PERM_X)],
+)
+@pytest.mark.parametrize("block", [0, 1])
+def test_core_sram_is_physical_and_not_cached(rambar: int, kind: int, perms: int, block: int) -> None:
+    mmu = new_mmu()
+    api.write_control(mmu, RAMBAR + block, 0x20000000 | rambar)
+    assert api.resolve(mmu, 0x20000123, kind, USER) == (RAMBAR0 + block, 0, 0x20000123, perms, 0, 12)
+
+
+def test_core_sram_is_on_one_bus() -> None:
+    # 5407UM 4-3: D/I.
+    mmu = new_mmu()
+    api.write_control(mmu, RAMBAR, 0x20000081)
+    assert [source(mmu, 0x20000000, kind) for kind in (READ, WRITE, FETCH)] == [PHYSICAL, PHYSICAL, RAMBAR0]
+    api.write_control(mmu, RAMBAR, 0x20000001)
+    assert [source(mmu, 0x20000000, kind) for kind in (READ, WRITE, FETCH)] == [RAMBAR0, RAMBAR0, PHYSICAL]
+
+
+@pytest.mark.parametrize("kind", [READ, WRITE, FETCH, RMW])
+def test_a_miss_permits_nothing(kind: int) -> None:
+    assert api.resolve(virtual_mode(), 0x1234, kind, SUPERVISOR) == (MISS, 0, 0x1234, 0, 0, 12)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_data_miss(kind: int, status: int, supervisor: int) -> None:
         (W, RMW, USER, 0b1101, RF),
         (0, RMW, USER, 0b1101, RF | WF),
         (SP, WRITE, USER, 0b1001, SPF | WF),
+        (SP, WRITE, SUPERVISOR, 0b1001, WF),
+        (SP, RMW, SUPERVISOR, 0b1101, RF | WF),
     ],
 )
 def test_data_violation(flags: int, kind: int, supervisor: int, status: int, cause: int) -> None:
@@ -119,7 +121,9 @@ def test_acr_violation(protection: int, kind: int, status: int, cause: int, tran
     ("number", "value", "kind", "supervisor", "status", "cause"),
     [
         (0x002, 0x00800000, READ, USER, 0b1101, SPF),
+        (0x002, 0x00800000, WRITE, USER, 0b1001, SPF),
         (0x002, 0x40000000, WRITE, SUPERVISOR, 0b1001, WF),
+        (0x002, 0x40000000, WRITE, USER, 0b1001, WF),
         (0x002, 0x40800000, RMW, USER, 0b1101, SPF | WF),
         (0xC04, 0x40001101, WRITE, USER, 0b1001, WF),
         (0xC05, 0x40001101, RMW, SUPERVISOR, 0b1101, WF),
@@ -159,6 +163,36 @@ def test_permitted_hit_translates_and_leaves_the_fault_registers_alone() -> None
     put(mmu, MMUSR, 0x3A)
     assert api.access(mmu, 3 << 13 | 0x123, RMW, USER) == (0, 0x10006123)
     assert registers(mmu) == (0, 0x3A, 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "kind"),
+    # Everything in front of the TLB, and no translation at all (sheet 1.15): an ACR's number is no entry's.
+    [
+        (0x004, 0x00FFC000, READ),
+        (0x005, 0x00FFC000, READ),
+        (0x006, 0x00FFC000, FETCH),
+        (0x007, 0x00FFC000, FETCH),
+        (0xC04, 0x40001001, READ),
+        (0xC05, 0x40001081, FETCH),
+        (0x008, 0x40000001, READ),
+        (0x008, 0x00000000, READ),
+        (0x008, 0x00000000, FETCH),
+    ],
+)
+def test_an_access_that_needs_no_entry_touches_none(number: int, value: int, kind: int) -> None:
+    # Given full TLBs, whose replacement state any touch would change
+    mmu = virtual_mode()
+    for side in (ITLB, DTLB):
+        fill(mmu, side)
+        api.load(mmu, side, 9, tag(VA), data(0))
+    api.load(mmu, ITLB if kind == FETCH else DTLB, 20, tag(0), data(0))
+    api.write_control(mmu, number, value)
+    before = mmu.copy()
+    # When
+    assert api.access(mmu, VA, kind, SUPERVISOR) == (0, VA)
+    # Then
+    assert (mmu == before).all()
 
 
 def test_fetch_hit_touches_the_itlb_only() -> None:

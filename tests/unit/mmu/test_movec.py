@@ -6,7 +6,7 @@ from emu.mmu import api
 from emu.mmu.movec import NO_REGISTER
 from emu.mmu.registers import REGISTERS, register, register_value
 from emu.mmu.state import DTLB, EFFECT_ALL, EFFECT_NONE, new_mmu
-from tests.unit.mmu.build import MMUAR, MMUCR, fill, get, put, resident, virtual_mode
+from tests.unit.mmu.build import MMUAR, MMUCR, MMUDR, MMUOR, MMUSR, MMUTR, fill, get, put, resident, virtual_mode
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,31 @@ def test_each_register_keeps_its_bits(name: str, kept: int) -> None:
     # Then this one register has them, and no other changed
     changed = {row.name: register_value(mmu, row.name) for row in REGISTERS if register_value(mmu, row.name)}
     assert changed == {name: kept}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("CACR", 0xA5A5A5A5, 0xA480A4A0),
+        ("ASID", 0x1A5, 0xA5),
+        ("ACR0", 0xA5A5A5A5, 0xA5A5A424),
+        ("ACR1", 0x5A5A5A5A, 0x5A5A4048),
+        ("ACR2", 0xA5A5A5A5, 0xA5A5A424),
+        ("ACR3", 0x5A5A5A5A, 0x5A5A4048),
+        ("MMUBAR", 0xA5A5A5A4, 0xA5A50000),
+        ("VBR", 0xA5A5A5A5, 0xA5A00000),
+        ("RAMBAR0", 0xA5A5A5A5, 0xA5A5A1A5),
+        ("RAMBAR1", 0x5A5A5A5A, 0x5A5A501A),
+        ("MBAR", 0xA5A5A5A5, 0xA5A40000),
+    ],
+)
+def test_each_register_takes_the_value_that_is_written(name: str, value: int, kept: int) -> None:
+    mmu = new_mmu()
+    api.write_control(mmu, register(name).number, ~value & 0xFFFFFFFF)
+    api.write_control(mmu, register(name).number, value)
+    assert {row.name: register_value(mmu, row.name) for row in REGISTERS if register_value(mmu, row.name)} == {
+        name: kept
+    }
 
 
 def test_cache_commands_read_back_zero() -> None:
@@ -60,6 +85,12 @@ def test_numbers_that_the_v4e_has_not(number: int) -> None:
         ("VBR", 0x00100000, EFFECT_NONE),
         ("RAMBAR1", 0xFF101007, EFFECT_ALL),
         ("MBAR", 0xFF000001, EFFECT_ALL),
+        # Bits that do not exist are no change.
+        ("CACR", 0x05040140, EFFECT_ALL),
+        ("ASID", 0x101, EFFECT_ALL),
+        ("ACR1", 0x0001BBFF, EFFECT_ALL),
+        ("MMUBAR", 0xFE00FFFF, EFFECT_ALL),
+        ("RAMBAR0", 0x20000E41, EFFECT_ALL),
     ],
 )
 def test_effect_is_reported_once(name: str, value: int, effect: int) -> None:
@@ -81,7 +112,9 @@ def test_reset() -> None:
     mmu = virtual_mode(seed=7)
     fresh = new_mmu(seed=7)
     fill(mmu)
-    put(mmu, MMUAR, 0x1234)
+    for offset, value in ((MMUAR, 0x1234), (MMUTR, 0x1234), (MMUDR, 0x1234), (MMUOR, 0x1D), (MMUSR, 0x3A)):
+        put(mmu, offset, value)
+    mmu[0]["aa"] = 0x2B
     for row in REGISTERS:
         if row.place == "movec":
             api.write_control(mmu, row.number, 0xFFFFFFFF)
@@ -93,3 +126,12 @@ def test_reset() -> None:
     assert left == {"RAMBAR0": 0xFFFFF1BE, "RAMBAR1": 0xFFFFF1BE, "MBAR": 0xFFFC0000}
     for field in ("tag", "data", "plru", "barred", "valid", "rng", "stamp", "clock"):
         assert (mmu[field] == fresh[field]).all(), field
+
+
+def test_reset_takes_from_a_rambar_its_valid_bit_only() -> None:
+    # 5407UM 4-3.
+    mmu = new_mmu()
+    for number, value in ((0xC04, 0xA5A5A1A5), (0xC05, 0x5A5A501A)):
+        api.write_control(mmu, number, value)
+    api.reset(mmu)
+    assert mmu[0]["rambar"].tolist() == [0xA5A5A1A4, 0x5A5A501A]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from emu.mmu import api
 from emu.mmu.state import DTLB, FIFO, ITLB, LRU, PLRU, RANDOM, WARN_ALL_LOCKED, new_mmu, tree_size
-from tests.unit.mmu.build import LK, Mmu, data, fill, tag
+from tests.unit.mmu.build import LK, MMUOR, Mmu, data, fill, put, tag
 
 # Sheet 1.12: victims after filling 0..31 in order; the sequence then repeats every 32 loads.
 VICTIMS_32 = [0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30]
@@ -42,7 +42,7 @@ def test_lowest_invalid_entry_comes_first() -> None:
     mmu = new_mmu()
     fill(mmu)
     for index in (21, 9):
-        api.load(mmu, DTLB, index, tag(0, valid=False), 0)
+        api.load(mmu, DTLB, index, tag(0x5000, 0xFF, True, valid=False), 0)
     # When / Then: the lowest one, whatever the tree says
     assert api.replacement(mmu, DTLB) == 9
 
@@ -65,11 +65,14 @@ def test_sides_are_independent() -> None:
     assert (api.victim(mmu, ITLB), api.victim(mmu, DTLB)) == (16, 0)
 
 
-def test_hits_of_locked_entries_change_nothing() -> None:
-    # Given
-    mmu = new_mmu()
+@pytest.mark.parametrize("policy", [PLRU, LRU])
+def test_hits_of_locked_entries_change_nothing(policy: int) -> None:
+    # Given entry 0 locked, and others used since
+    mmu = new_mmu(policy=policy)
     fill(mmu)
     lock(mmu, 0)
+    for index in (17, 9):
+        api.touch(mmu, DTLB, index)
     before = mmu.copy()
     # When
     api.touch(mmu, DTLB, 0)
@@ -93,6 +96,15 @@ def test_only_unlocked_entry_is_always_the_victim() -> None:
     fill(mmu)
     lock(mmu, *range(19), *range(20, 32))
     assert replace_many(mmu, 3) == [19, 19, 19]
+
+
+@pytest.mark.parametrize("locked", [range(0), range(16), range(16, 32), range(31), range(1, 32)])
+def test_a_replacement_warns_only_if_all_are_locked(locked: range) -> None:
+    mmu = new_mmu()
+    fill(mmu)
+    lock(mmu, *locked)
+    assert api.replacement(mmu, DTLB) not in locked
+    assert mmu[0]["warnings"] == 0
 
 
 def test_unlocking_by_a_load_frees_the_entry() -> None:
@@ -187,6 +199,90 @@ def test_random_repeats_with_its_seed_and_differs_with_another() -> None:
     assert run(1) == run(1)
     assert run(1) != run(2)
     assert set(run(1)) == set(range(32))
+
+
+# The first outputs of Marsaglia's xorshift32 (13, 17, 5) from his own start, 2463534242.
+XORSHIFT_START = 2463534242
+XORSHIFT = [723471715, 2497366906, 2064144800, 2008045182, 3532304609]
+
+
+def test_random_is_xorshift32_and_advances_on_loads_only() -> None:
+    mmu = new_mmu(dtlb_entries=4, policy=RANDOM, seed=XORSHIFT_START ^ 0x9E3779B9)
+    fill(mmu)
+    mmu[0]["rng"] = XORSHIFT_START
+    for expected in XORSHIFT:
+        # The victim is the n-th of the candidates, n the generator's value modulo their number
+        assert api.victim(mmu, DTLB) == int(mmu[0]["rng"][DTLB]) % 4
+        api.touch(mmu, DTLB, 2)
+        api.load(mmu, DTLB, 1, tag(0x2000), data(0))
+        assert mmu[0]["rng"].tolist() == [XORSHIFT_START, expected]
+
+
+def test_random_choice_counts_unlocked_entries_only() -> None:
+    # Given 1, 4 and 6 unlocked
+    mmu = new_mmu(dtlb_entries=8, policy=RANDOM)
+    fill(mmu)
+    lock(mmu, 0, 2, 3, 5, 7)
+    # When / Then
+    for value, victim in ((0, 1), (1, 4), (2, 6), (3, 1), (0xFFFFFFFF, 1), (0xFFFFFFFE, 6)):
+        mmu[0]["rng"][DTLB] = value
+        assert api.victim(mmu, DTLB) == victim
+    # When all are locked, then all are candidates
+    lock(mmu, 1, 4, 6)
+    for value in range(16):
+        mmu[0]["rng"][DTLB] = value
+        assert api.victim(mmu, DTLB) == value % 8
+
+
+@pytest.mark.parametrize("locked", [range(4), range(4, 8)])
+def test_random_choice_with_one_half_locked(locked: range) -> None:
+    mmu = new_mmu(dtlb_entries=8, policy=RANDOM)
+    fill(mmu)
+    lock(mmu, *locked)
+    unlocked = sorted(set(range(8)) - set(locked))
+    for value in range(8):
+        mmu[0]["rng"][DTLB] = value
+        assert api.victim(mmu, DTLB) == unlocked[value % 4]
+
+
+def test_oldest_of_all_when_all_are_locked() -> None:
+    mmu = new_mmu(dtlb_entries=4, policy=FIFO)
+    lock(mmu, 2, 0, 3, 1)
+    assert api.victim(mmu, DTLB) == 2
+    # Unlocked ones go first, however young
+    api.load(mmu, DTLB, 3, tag(0x2000), data(0))
+    assert api.victim(mmu, DTLB) == 3
+
+
+@pytest.mark.parametrize("policy", [LRU, FIFO])
+@pytest.mark.parametrize("locked", [(0, 1), (1, 0), (2, 3), (0, 2), (1, 2)])
+def test_oldest_among_the_unlocked(policy: int, locked: tuple[int, int]) -> None:
+    # Given locked entries that are the oldest, whole halves of the tree among them
+    mmu = new_mmu(dtlb_entries=4, policy=policy)
+    lock(mmu, *locked)
+    younger, youngest = sorted(set(range(4)) - set(locked), reverse=True)
+    for index in (younger, youngest):
+        api.load(mmu, DTLB, index, tag(index << 13), data(0))
+    # When / Then
+    assert api.victim(mmu, DTLB) == younger
+
+
+def test_lowest_of_equally_old_entries() -> None:
+    assert api.victim(new_mmu(policy=LRU), DTLB) == 0
+
+
+@pytest.mark.parametrize("policy", [PLRU, LRU, FIFO, RANDOM])
+def test_clear_all_resets_every_policy(policy: int) -> None:
+    # Given
+    mmu, fresh = new_mmu(policy=policy, seed=5), new_mmu(policy=policy, seed=5)
+    for side in (ITLB, DTLB):
+        fill(mmu, side)
+        api.touch(mmu, side, 3)
+    # When
+    put(mmu, MMUOR, 0x080)
+    # Then
+    for field in ("plru", "stamp", "clock", "rng"):
+        assert (mmu[field] == fresh[field]).all(), field
 
 
 POLICY = st.sampled_from([PLRU, LRU, FIFO, RANDOM])

@@ -13,6 +13,7 @@ from emu.mmu.registers import (
     field_mask,
     register,
     register_page,
+    register_value,
     write_mask,
 )
 from emu.mmu.state import new_mmu
@@ -89,10 +90,38 @@ def test_decode_of_command_words(word: int, bits: set[str]) -> None:
 
 
 def test_unknown_register_or_field_is_named() -> None:
-    with pytest.raises(KeyError, match="ROMBAR0"):
+    names = ", ".join(row.name for row in REGISTERS)
+    with pytest.raises(KeyError) as no_register:
         register("ROMBAR0")
-    with pytest.raises(KeyError, match=r"MMUCR.*SAL"):
+    assert no_register.value.args == (f"no register 'ROMBAR0'; there are {names}",)
+    with pytest.raises(KeyError) as no_field:
         field_mask("MMUCR", "SAL")
+    assert no_field.value.args == ("register MMUCR has no field 'SAL'",)
+
+
+def test_register_value_of_each_register() -> None:
+    # Given a value of its own in each
+    mmu = new_mmu()
+    mmu[0]["aa"] = 0x2B
+    for number, row in enumerate(REGISTERS):
+        if row.name[-1].isdigit():
+            mmu[0][row.name[:-1].lower()][int(row.name[-1])] = number + 1
+        else:
+            mmu[0][row.name.lower()] = number + 1
+    # When / Then
+    for number, row in enumerate(REGISTERS):
+        assert register_value(mmu, row.name) == (0x2B0000 if row.name == "MMUOR" else 0) + number + 1
+        assert type(register_value(mmu, row.name)) is int
+
+
+def test_dump_line_by_line() -> None:
+    mmu = new_mmu()
+    mmu[0]["aa"], mmu[0]["mmuor"], mmu[0]["acr"][3] = 0x2B, 0x14, 0x0001A008
+    lines = dump(mmu).splitlines()
+    assert lines[0] == "MMUCR   00000000  ASM=0 EN=0"
+    assert lines[1] == "MMUOR   002B0014  AA=2B STLB=0 CA=0 CNL=0 CAS=0 ITLB=1 ADR=0 RW=1 ACC=0 UAA=0"
+    assert lines[11] == "ACR3    0001A008  BA=0 ADMSK=1 E=1 S=1 AMM=0 CM=0 SP=1 W=0"
+    assert len(lines) == len(REGISTERS)
 
 
 def test_dump_shows_raw_and_decoded_without_side_effects() -> None:

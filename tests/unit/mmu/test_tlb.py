@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.mmu import api
-from emu.mmu.dump import dump_tlb
+from emu.mmu.dump import dump_tlb, entry_line
 from emu.mmu.state import DTLB, FETCH, ITLB, READ, WARN_OVERLAP, new_mmu
 from tests.unit.mmu.build import (
     LK,
@@ -108,6 +108,9 @@ def test_lowest_of_several_matches_answers_and_the_load_warned() -> None:
         (tag(VA, asid=1), tag(VA, asid=2, shared=True), True),
         (tag(VA, asid=1), tag(VA + 0x2000, asid=1), False),
         (tag(VA, asid=1), tag(VA, asid=1, valid=False), False),
+        (tag(VA, asid=1, valid=False), tag(VA, asid=1), False),
+        (tag(VA, asid=1, shared=True), tag(VA, asid=2), True),
+        (tag(VA, asid=1, shared=True), tag(VA, asid=2, shared=True), True),
     ],
 )
 def test_only_entries_that_one_access_can_match_overlap(first: int, second: int, overlap: bool) -> None:
@@ -115,6 +118,17 @@ def test_only_entries_that_one_access_can_match_overlap(first: int, second: int,
     api.load(mmu, DTLB, 0, first, data(0))
     api.load(mmu, DTLB, 1, second, data(0))
     assert bool(mmu[0]["warning_count"][WARN_OVERLAP]) == overlap
+
+
+@pytest.mark.parametrize(("first", "second"), [(13, 20), (20, 13), (10, 12), (12, 10), (20, 10)])
+def test_pages_of_two_sizes_overlap_if_the_smaller_lies_in_the_larger(first: int, second: int) -> None:
+    larger = max(first, second)
+    for inside, va in ((True, VA ^ 1 << larger - 1), (False, VA ^ 1 << larger)):
+        mmu = new_mmu()
+        api.load(mmu, ITLB, 30, tag(VA), data(0, first))
+        api.load(mmu, ITLB, 31, tag(va), data(0, second))
+        assert mmu[0]["warning_count"][WARN_OVERLAP] == inside
+        assert mmu[0]["warnings"] == inside << WARN_OVERLAP
 
 
 def test_the_two_tlbs_are_separate() -> None:
@@ -164,6 +178,43 @@ def test_dump_shows_raw_images_fields_and_the_next_victim() -> None:
     assert lines[2] == " 33  123456AF 004000B2  VA 12345400 1M ASID AB shared -> PA 00400000 CM=2 SR--L"
     assert [line.endswith("<- next") for line in lines[1:]] == [index == 16 for index in range(32)]
     assert dump_tlb(mmu, ITLB).splitlines()[5].endswith("invalid")
+    assert (mmu == before).all()
+
+
+@pytest.mark.parametrize(
+    ("address", "tag_", "data_", "line"),
+    [
+        (7, 0x12345401, 0x0040001C, "  7  12345401 0040001C  VA 12345400 1M ASID 00        -> PA 00400000 CM=0 -RWX-"),
+        (7, 0x123454FD, 0x00400122, "  7  123454FD 00400122  VA 12345400 4K ASID 3F        -> PA 00400000 CM=0 S---L"),
+        (63, 0xFFFFFC03, 0xFFFFFED0, " 63  FFFFFC03 FFFFFED0  VA FFFFFC00 8K ASID 00 shared -> PA FFFFFC00 CM=3 -R---"),
+        (
+            101,
+            0x00000003,
+            0x00000348,
+            "101  00000003 00000348  VA 00000000 1K ASID 00 shared -> PA 00000000 CM=1 --W--",
+        ),
+        (7, 0x123454FC, 0x0000001C, "  7  123454FC 0000001C  invalid"),
+        (101, 0x00000002, 0x12345400, "101  00000002 12345400  invalid"),
+    ],
+)
+def test_line_of_an_entry(address: int, tag_: int, data_: int, line: str) -> None:
+    assert entry_line(address, tag_, data_) == line
+
+
+def test_dump_of_other_sizes_and_while_all_are_locked() -> None:
+    # Given a DTLB whose addresses start at 64, and an ITLB that is locked whole
+    mmu = new_mmu(itlb_entries=3, dtlb_entries=33)
+    for index in range(3):
+        api.load(mmu, ITLB, index, tag(VA + (index << 13)), data(0, flags=LK))
+    before = mmu.copy()
+    # When
+    itlb, dtlb = dump_tlb(mmu, ITLB).splitlines(), dump_tlb(mmu, DTLB).splitlines()
+    # Then: no warning is counted
+    assert [itlb[0], dtlb[0]] == ["ITLB", "DTLB"]
+    assert [line.split()[0] for line in itlb[1:]] == ["0", "1", "2"]
+    assert [int(line.split()[0]) for line in dtlb[1:]] == list(range(64, 97))
+    assert dtlb[1] == " 64  00000000 00000000  invalid  <- next"
+    assert sum("<- next" in line for line in itlb) == 1
     assert (mmu == before).all()
 
 

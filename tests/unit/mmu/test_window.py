@@ -57,7 +57,7 @@ def test_registers_keep_their_bits(offset: int, kept: int) -> None:
     mmu = new_mmu()
     put(mmu, offset, 0xFFFFFFFF)
     assert get(mmu, offset) == kept
-    put(mmu, offset, 0)
+    assert put(mmu, offset, 0) == (EFFECT_ALL if offset == MMUCR else EFFECT_NONE)
     assert get(mmu, offset) == 0
 
 
@@ -69,12 +69,47 @@ def test_mmuor_reads_aa_and_the_modifiers_only() -> None:
     assert get(mmu, MMUOR) & 0xFFFF == 0x1C
 
 
+@pytest.mark.parametrize("modifiers", [0x00, 0x04, 0x08, 0x10, 0x14, 0x18, 0x1C])
+def test_modifiers_are_kept_and_do_nothing(modifiers: int) -> None:
+    # Given a status and an AA that a search or an allocation would change
+    mmu = virtual_mode()
+    fill(mmu)
+    put(mmu, MMUAR, 7 << 13)
+    put(mmu, MMUOR, STLB)
+    put(mmu, MMUSR, 0x3A)
+    set_entry_registers(mmu, VA)
+    before = mmu.copy()
+    # When
+    assert put(mmu, MMUOR, modifiers) == EFFECT_NONE
+    # Then
+    assert get(mmu, MMUOR) == (32 + 7) << 16 | modifiers
+    before[0]["mmuor"] = modifiers
+    assert (mmu == before).all()
+
+
+@pytest.mark.parametrize("side", [ITLB, DTLB])
+def test_allocation_alone_changes_aa_alone(side: int) -> None:
+    mmu = virtual_mode()
+    fill(mmu, side)
+    put(mmu, MMUSR, 0x3A)
+    before = mmu.copy()
+    assert put(mmu, MMUOR, 0x001 | (0x10 if side == ITLB else 0)) == EFFECT_NONE
+    assert aa(mmu) == 32 * side
+    before[0]["aa"], before[0]["mmuor"] = 32 * side, 0x10 if side == ITLB else 0
+    assert (mmu == before).all()
+
+
 @pytest.mark.parametrize("offset", [0x0C, 0x1C, 0x20, 0xFFFC])
 def test_reserved_offsets_read_zero_and_ignore_writes(offset: int) -> None:
     mmu = new_mmu()
     assert put(mmu, offset, 0xFFFFFFFF) == EFFECT_NONE
     assert get(mmu, offset) == 0
     assert mmu[0]["warning_count"][WARN_WINDOW_RESERVED] == 2
+    # Either half of it, too
+    for half in (offset, offset + 2):
+        assert api.write_window(mmu, half, 2, 0xFFFF) == EFFECT_NONE
+        assert api.read_window(mmu, half, 2) == 0
+    assert mmu[0]["warning_count"].tolist() == [0, 0, 0, 0, 6, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0x10, 1), (0x13, 1), (0x11, 2), (0x12, 4), (0x11, 4)])
@@ -90,14 +125,48 @@ def test_byte_and_unaligned_accesses_do_nothing_but_warn(offset: int, size: int)
     assert mmu[0]["warning_count"][WARN_WINDOW_ACCESS] == 2
 
 
-def test_halves_of_a_register() -> None:
+def test_warnings_add_up() -> None:
     mmu = new_mmu()
-    put(mmu, MMUAR, 0x12345678)
-    assert api.read_window(mmu, MMUAR, 2) == 0x1234
-    assert api.read_window(mmu, MMUAR + 2, 2) == 0x5678
-    api.write_window(mmu, MMUAR, 2, 0xABCD)
-    api.write_window(mmu, MMUAR + 2, 2, 0xEF01)
-    assert get(mmu, MMUAR) == 0xABCDEF01
+    for offset, size, word in ((0x10, 1, 0), (0x0C, 4, 0), (0x10, 1, 0), (MMUTR, 4, 1 << 2), (MMUOR, 4, CAS)):
+        api.write_window(mmu, offset, size, word)
+    assert mmu[0]["warnings"] == 1 << WARN_WINDOW_ACCESS | 1 << WARN_WINDOW_RESERVED | 1 << WARN_CAS_READING
+    assert mmu[0]["warning_count"].tolist() == [1, 0, 0, 2, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("offset", [MMUAR, MMUTR, MMUDR])
+def test_halves_of_a_register(offset: int) -> None:
+    mmu = new_mmu()
+    put(mmu, offset, 0x1234567A)
+    assert api.read_window(mmu, offset, 2) == 0x1234
+    assert api.read_window(mmu, offset + 2, 2) == 0x567A
+    api.write_window(mmu, offset, 2, 0xABCD)
+    assert get(mmu, offset) == 0xABCD567A
+    api.write_window(mmu, offset + 2, 2, 0xEF02)
+    assert get(mmu, offset) == 0xABCDEF02
+    assert mmu[0]["warnings"] == 0
+
+
+def test_every_bit_of_a_half_is_read_and_written() -> None:
+    mmu = new_mmu()
+    for bit in range(16):
+        for half in (0, 2):
+            put(mmu, MMUAR, 0)
+            api.write_window(mmu, MMUAR + half, 2, 1 << bit)
+            assert get(mmu, MMUAR) == 1 << bit + 16 - 8 * half
+            assert api.read_window(mmu, MMUAR + half, 2) == 1 << bit
+            assert api.read_window(mmu, MMUAR + 2 - half, 2) == 0
+            put(mmu, MMUAR, 0xFFFFFFFF)
+            api.write_window(mmu, MMUAR + half, 2, 0xFFFF ^ 1 << bit)
+            assert get(mmu, MMUAR) == 0xFFFFFFFF ^ 1 << bit + 16 - 8 * half
+
+
+@pytest.mark.parametrize(("size", "offset"), [(4, MMUAR), (2, MMUAR), (2, MMUAR + 2)])
+def test_bits_beyond_the_size_of_a_write_do_not_count(size: int, offset: int) -> None:
+    one, other = new_mmu(), new_mmu()
+    for mmu, value in ((one, 0x5A5A5A5A & (1 << 8 * size) - 1), (other, 0x5A5A5A5A - (1 << 8 * size))):
+        put(mmu, MMUAR, 0x01020304)
+        api.write_window(mmu, offset, size, value)
+    assert get(one, MMUAR) == get(other, MMUAR)
 
 
 def test_low_half_of_mmuor_starts_operations_and_the_upper_half_none() -> None:
@@ -203,6 +272,20 @@ def test_search(word: int, base: int, side: int) -> None:
     assert api.victim(mmu, side) == 0
 
 
+@pytest.mark.parametrize("side", [ITLB, DTLB])
+def test_search_names_the_entry_or_else_the_replacement_choice(side: int) -> None:
+    # Given entry 0 maps VA 0, and 16 would be replaced
+    mmu = virtual_mode()
+    fill(mmu, side)
+    api.touch(mmu, side, 0)
+    for va, status, index in ((0, 0x02, 0), (1 << 13, 0x02, 1), (31 << 13, 0x02, 31), (32 << 13, 0, 16)):
+        # When
+        put(mmu, MMUAR, va)
+        put(mmu, MMUOR, STLB | (0x10 if side == ITLB else 0))
+        # Then
+        assert (get(mmu, MMUSR), aa(mmu)) == (status, index + 32 * side)
+
+
 def test_search_uses_the_asid_register_and_the_supervisor_bit_of_mmuar() -> None:
     # Given ASM = 1: the supervisor sees ID 0 only (item 19)
     mmu = virtual_mode()
@@ -238,13 +321,46 @@ def test_clears(operation: int, left: set[int]) -> None:
     assert put(mmu, MMUOR, operation) == EFFECT_NONE
 
 
+@pytest.mark.parametrize("operation", [CA, CNL, CAS])
+def test_a_clear_changes_v_and_nothing_else(operation: int) -> None:
+    # Given entries of ASID 0, one of another, one locked
+    mmu = new_mmu()
+    for side in (ITLB, DTLB):
+        fill(mmu, side)
+        api.load(mmu, side, 3, tag(VA, 7), data(0x5000))
+        api.load(mmu, side, 4, tag(VA + 0x2000), data(0x6000, flags=LK))
+    before = [[api.read_entry(mmu, side, index) for index in range(32)] for side in (ITLB, DTLB)]
+    # When
+    put(mmu, MMUOR, operation)
+    # Then
+    kept = {CA: set(), CNL: {4}, CAS: {3, 4}}[operation]
+    for side in (ITLB, DTLB):
+        assert resident(mmu, side) == kept
+        assert mmu[0]["valid"][side] == len(kept)
+        for index, (old_tag, old_data) in enumerate(before[side]):
+            assert api.read_entry(mmu, side, index) == (old_tag & ~1 | (index in kept), old_data)
+
+
+def test_clears_of_entries_here_and_there() -> None:
+    # Given every second entry invalid, so that one must not end the clearing of the rest
+    mmu = new_mmu(itlb_entries=5, dtlb_entries=8)
+    for side, index in ((ITLB, 1), (ITLB, 3), (DTLB, 1), (DTLB, 5), (DTLB, 7)):
+        api.load(mmu, side, index, tag(VA + (index << 13), index), data(0))
+    # When / Then: one ASID after the other, the effect says whether anything went
+    for asid, left in ((5, 4), (5, 4), (7, 3), (3, 2), (1, 0), (0, 0)):
+        gone = int(mmu[0]["valid"].sum()) != left
+        api.write_control(mmu, 0x003, asid)
+        assert put(mmu, MMUOR, CAS) == (EFFECT_ALL if gone else EFFECT_NONE)
+        assert len(resident(mmu, ITLB)) + len(resident(mmu, DTLB)) == left == mmu[0]["valid"].sum()
+
+
 def test_cas_reading_is_an_option_and_the_doubt_is_noted() -> None:
     # Given (item 2) ASID = 1, MMUTR[ID] = 2
     for cas_uses_mmutr, left in ((False, {1, 2}), (True, {0, 2, 3})):
         mmu = new_mmu(cas_uses_mmutr=cas_uses_mmutr)
         prepare_clear(mmu)
         api.write_control(mmu, 0x003, 1)
-        put(mmu, MMUTR, 2 << 2)
+        put(mmu, MMUTR, tag(VA, 2, shared=True))
         # When
         put(mmu, MMUOR, CAS)
         # Then
@@ -252,9 +368,11 @@ def test_cas_reading_is_an_option_and_the_doubt_is_noted() -> None:
         assert mmu[0]["warning_count"][WARN_CAS_READING] == 1
 
 
-def test_cas_without_doubt_is_not_noted() -> None:
+@pytest.mark.parametrize(("operation", "tagged"), [(CAS, 0), (CA, 2), (CNL, 2), (STLB, 2), (0, 2)])
+def test_without_doubt_nothing_is_noted(operation: int, tagged: int) -> None:
     mmu = new_mmu()
-    put(mmu, MMUOR, CAS)
+    put(mmu, MMUTR, tag(VA, tagged))
+    put(mmu, MMUOR, operation)
     assert mmu[0]["warnings"] == 0
 
 
@@ -332,9 +450,11 @@ def test_tlb_addresses_that_do_not_exist_are_noted_and_harmless() -> None:
     fill(mmu)
     before = mmu.copy()
     put(mmu, MMUAR, 32 + 8)
+    set_entry_registers(mmu, VA)
+    images = get(mmu, MMUTR), get(mmu, MMUDR)
     assert put(mmu, MMUOR, 0x00A) == EFFECT_NONE
-    put(mmu, MMUTR, 0xFFFFFFFF)
+    assert (get(mmu, MMUTR), get(mmu, MMUDR)) == images
     assert put(mmu, MMUOR, 0x00E) == EFFECT_NONE
-    assert get(mmu, MMUTR) == 0
+    assert (get(mmu, MMUTR), get(mmu, MMUDR)) == (0, 0)
     assert mmu[0]["warning_count"][WARN_NO_SUCH_ENTRY] == 2
     assert (mmu["tag"] == before["tag"]).all()
