@@ -425,4 +425,4 @@ def test_no_entry_answers_before_the_first_load() -> None:
 @pytest.mark.parametrize("cas_uses_mmutr", [False, True])
 @pytest.mark.parametrize("entries", ENTRY_COUNTS)
 def test_deep(entries: int, cas_uses_mmutr: bool) -> None:
-    run(entries, cas_uses_mmutr, settings(max_examples=100, stateful_step_count=60))
+    run(entries, cas_uses_mmutr, settings(max_examples=50, stateful_step_count=60))
