@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev  ## run the fast tests (ARGS="tests/unit -k tlb")
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## run the slow tests, which CI runs too
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow -n auto --dist worksteal $(ARGS)
 
 torture: $(VENV)/.installed-dev  ## GCC's execute tests under a hostile MMU (ARGS="--opt O1"; Debian's gcc-12-source, qemu-user)
 	$(BIN)/python -m tests.conformance.torture $(ARGS)
