@@ -101,7 +101,7 @@ def run_pytest(section: Section) -> Result:
     """A section of tests, the slow ones too."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", *WORKERS]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "--durations=5", *WORKERS]
         start = time.monotonic()
         # What pytest prints is progress here; the summary is our output.
         done = subprocess.run(
