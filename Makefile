@@ -17,7 +17,7 @@ compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a
 	@$(BIN)/cfemu compare $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the fast tests (ARGS="tests/unit -k tlb")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## run the slow tests, which CI runs too
 	$(BIN)/python -m pytest -m slow -n auto --dist worksteal $(ARGS)
