@@ -4,8 +4,8 @@ The record holds the architectural registers and both TLBs as register images. B
 from the images (compare masks, paths through the replacement tree), so that the functions called millions of times per
 second stay a couple of and/or operations; they are written only where their source is written, in ``tlb``.
 
-Scalars are i8, so that compiled arithmetic on them stays int64; 32-bit images in arrays are u4 to keep the TLBs small.
-Never u8: numba turns uint64-with-int64 arithmetic into floats.
+Everything is i8, so that compiled arithmetic stays int64; images are kept masked to their 32 bits. Never u8: numba
+turns uint64-with-int64 arithmetic into floats.
 """
 
 from typing import Any
