@@ -16,7 +16,8 @@ GB = 1 << 30
 @dataclass(frozen=True)
 class Board:
     """One board. ``ram``: (PA, bytes) of each bank; ``device_window``: (PA, bytes) where devices may appear, or None;
-    ``mbar``: PA of the peripheral window after reset; ``core_hz``: core clock; ``kernel_va``: where a kernel is linked.
+    ``mbar``: PA of the peripheral window after reset; ``core_hz``: core clock; ``kernel_va``: where a kernel is linked;
+    ``bus_ratio``: core cycles per bus clock, which the peripherals count.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Board:
     mbar: int
     core_hz: int
     kernel_va: int = 0xC0000000
+    bus_ratio: int = 2
 
     @property
     def ram_bytes(self) -> int:

@@ -11,6 +11,7 @@
         +-- DoubleFault         a fault while an exception was being processed (sheet 3.6: the core halts)
         +-- UnhandledException  an exception whose vector is 0
         +-- UndefinedRegister   MOVEC to a number that the V4e does not have
+        +-- UnmodelledRegister  a peripheral register that nothing models was accessed (strict machines only)
         +-- UnsupportedFeature  legal on hardware, not modelled; never ignored quietly
     +-- EngineError             unicorn or the engine itself is in a state that cannot be trusted
 """
@@ -23,6 +24,7 @@ __all__ = [
     "GuestError",
     "UndefinedRegister",
     "UnhandledException",
+    "UnmodelledRegister",
     "UnsupportedFeature",
     "UsageError",
 ]
@@ -58,6 +60,10 @@ class UnhandledException(GuestError):
 
 class UndefinedRegister(GuestError):
     """MOVEC named a control register that the V4e does not have (5407UM 2-34: the result is undefined)."""
+
+
+class UnmodelledRegister(GuestError):
+    """A peripheral register that nothing models was accessed on a machine that is strict about it."""
 
 
 class UnsupportedFeature(GuestError):

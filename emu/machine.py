@@ -1,5 +1,7 @@
 """The machine: a board, its CPU and MMU, and what a run of it counted. The way in for everybody outside ``emu``."""
 
+import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,6 +11,7 @@ import numpy as np
 
 from emu.board import Board
 from emu.counters import Counters, Misses, Operation
+from emu.cpu import compiled
 from emu.cpu import state as st
 from emu.cpu.core import Core
 from emu.cpu.registers import read_register, register_names, write_register
@@ -19,6 +22,7 @@ from emu.errors import (
     EngineError,
     UndefinedRegister,
     UnhandledException,
+    UnmodelledRegister,
     UnsupportedFeature,
     UsageError,
 )
@@ -37,6 +41,8 @@ from emu.timing.constants import Costs
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
 
+log = logging.getLogger(__name__)
+
 HypercallHandler = Callable[[int, tuple[int, ...]], tuple[int, Sequence[int]] | None]
 
 
@@ -51,6 +57,7 @@ class StopReason(Enum):
     RESET = "board reset by the GPT0 watchdog"
     HYPERCALL = "hypercall without an answer"
     EXIT = "semihosting exit"
+    IDLE = "waits for time to pass, which the host must let"
 
 
 _REASONS = {
@@ -59,6 +66,7 @@ _REASONS = {
     st.EVENT_STOPPED: StopReason.STOPPED,
     st.EVENT_RESET: StopReason.RESET,
     st.EVENT_HYPERCALL: StopReason.HYPERCALL,
+    st.EVENT_IDLE: StopReason.IDLE,
 }
 
 
@@ -127,6 +135,7 @@ class Machine:
         self.core = Core(
             engine,
             mbar=board.mbar,
+            bus_ratio=board.bus_ratio,
             itlb_entries=itlb_entries,
             dtlb_entries=dtlb_entries,
             policy=policy,
@@ -142,6 +151,7 @@ class Machine:
         self.console = bytearray()
         self.host_writes = 0
         self.elf: Elf | None = None
+        self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
         self._started = False
         self._semihosting = Semihosting(self)
 
@@ -201,10 +211,7 @@ class Machine:
     def raise_interrupt(self, level: int, vector: int) -> None:
         """Request an interrupt (an edge: the acknowledge clears it). UsageError for a bad level or vector."""
         self._check_interrupt(level, vector)
-        s = self.core.state
-        if level > s["irq_level"]:
-            s["irq_level"], s["irq_vector"] = level, vector
-            s["attention"] |= st.ATTENTION_IRQ
+        self.core.ask(compiled.INTERRUPT, level, vector)
 
     def schedule_interrupt(self, level: int, vector: int, at_cycle: int) -> None:
         """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier.
@@ -214,7 +221,43 @@ class Machine:
         self._check_interrupt(level, vector)
         s = self.core.state
         s["timer_cycle"], s["timer_level"], s["timer_vector"] = at_cycle, level, vector
-        s["cycle_limit"] = min(int(s["cycle_budget"]), at_cycle)
+        self.core.ask(compiled.DEVICES_CHANGED)
+
+    def type_in(self, text: bytes) -> None:
+        """Type ``text`` on the console: PSC0 receives it character by character, each when the guest has read the one
+        before. UsageError when a megabyte waits already."""
+        self.core.type_in(text)
+
+    def move_pin(self, pin: int, high: bool) -> None:
+        """Drive the edge port's pin IRQ1 to IRQ7. UsageError for another number."""
+        if not 1 <= pin <= 7:
+            raise UsageError(f"edge port pin {pin}: pins are 1 to 7")
+        self.core.ask(compiled.MOVE_PIN, pin, int(high))
+
+    @property
+    def paced(self) -> bool:
+        """Whether a STOP ends the run (StopReason.IDLE) before its time is skipped, for a host that keeps real time."""
+        return bool(self.core.state["paced"])
+
+    @paced.setter
+    def paced(self, value: bool) -> None:
+        self.core.state["paced"] = value
+
+    @property
+    def idle_seconds(self) -> float:
+        """After StopReason.IDLE: virtual seconds until something ends the STOP; inf if only typed input can."""
+        s = self.core.state
+        if s["idle_until"] >= st.NEVER:
+            return math.inf
+        return max(0, int(s["idle_until"]) - int(s["cycles"])) / self.board.core_hz
+
+    def let_time_pass(self, seconds: float) -> None:
+        """After StopReason.IDLE: the virtual time of the STOP goes on by ``seconds``, at most to what it waits for."""
+        s = self.core.state
+        granted = int(s["cycles"]) + math.ceil(seconds * self.board.core_hz)
+        s["idle_granted"] = granted
+        s["cycles"] = min(granted, int(s["idle_until"]))
+        self.core.ask(compiled.DEVICES_CHANGED)
 
     @staticmethod
     def _check_interrupt(level: int, vector: int) -> None:
@@ -246,7 +289,7 @@ class Machine:
         last_cycle = st.NEVER if max_cycles is None else int(s["cycles"]) + max_cycles
         s["instruction_limit"] = last_instruction
         s["cycle_budget"] = last_cycle
-        s["cycle_limit"] = min(last_cycle, int(s["timer_cycle"]))
+        self.core.ask(compiled.DEVICES_CHANGED)
         self._started = True
         try:
             while True:
@@ -262,24 +305,27 @@ class Machine:
 
     def _serve(self, event: int) -> RunResult | None:
         """Answer an event; None = go on."""
-        s = self.core.state
+        s, d = self.core.state, self.core.devices
         pc = self.registers["pc"]
         if event == st.EVENT_FAIL:
             raise self._failure()
         if event == st.EVENT_CONSOLE:
             self._drain_console()
             return None
+        if event == st.EVENT_UNMODELLED:
+            self._note_unmodelled(pc)
+            return None
         if event == st.EVENT_LIMIT:
             used = s["instructions"] >= s["instruction_limit"]
             return RunResult(StopReason.INSTRUCTIONS if used else StopReason.CYCLES, pc)
         if event == st.EVENT_HYPERCALL and self.on_hypercall is not None:
             self._drain_console()
-            answer = self.on_hypercall(int(s["call_number"]), tuple(int(a) for a in s["mailbox"]))
+            answer = self.on_hypercall(int(d["call_number"]), tuple(int(a) for a in d["arguments"]))
             if answer is not None:
                 status, results = answer
-                s["mailbox"][: len(results)] = np.array(results, np.int64) & 0xFFFFFFFF
-                s["call_status"] = status & 0xFFFFFFFF
-                s["call_pending"] = 2
+                d["arguments"][: len(results)] = np.array(results, np.int64) & 0xFFFFFFFF
+                d["call_status"] = status & 0xFFFFFFFF
+                d["call_pending"] = 2
                 self._publish_regions()  # the handler may have named some
                 return None
         if event == st.EVENT_HALT and self._semihosting.requested(pc):
@@ -287,6 +333,15 @@ class Machine:
             exit_status = self._semihosting.serve(pc)
             return None if exit_status is None else RunResult(StopReason.EXIT, self.registers["pc"], exit_status)
         return RunResult(_REASONS[event], pc)
+
+    def _note_unmodelled(self, pc: int) -> None:
+        """A peripheral register that nothing models is accessed for the first time."""
+        offset, is_write = self.core.accept_unmodelled()
+        access, outcome = ("write to", "it is ignored") if is_write else ("read of", "it reads 0")
+        where = f"MBAR+{offset:#x} at PC {pc:#010x} ({self.symbol(pc)})"
+        if self.strict:
+            raise UnmodelledRegister(f"{access} the unmodelled register {where}", self.describe())
+        log.warning("%s the unmodelled register %s: %s", access, where, outcome)
 
     def transmit(self, data: bytes) -> None:
         """Bytes the guest wrote to its console, whichever way."""
@@ -405,7 +460,9 @@ class Machine:
             inhibited_reads=int(s["inhibited_reads"]),
             inhibited_writes=int(s["inhibited_writes"]),
             operations={
-                i: Operation(int(row[0]), int(row[1]), int(row[2])) for i, row in enumerate(s["operations"]) if row[0]
+                i: Operation(int(row[0]), int(row[1]), int(row[2]))
+                for i, row in enumerate(self.core.devices["operations"])
+                if row[0]
             },
         )
 

@@ -19,7 +19,14 @@ import llvmlite.binding as llvm
 
 __all__ = ["cache_directory", "load", "save"]
 
-COMPILED = ("cpu", "mmu", "timing")  # the folders that hold compiled code
+COMPILED = (
+    "jit.py",
+    "raw_memory.py",
+    "cpu/*.py",
+    "devices/*.py",
+    "mmu/*.py",
+    "timing/*.py",
+)  # what holds compiled code
 KEPT_CACHES = 3
 # What numba's wrappers call when a function raises. Ours raise nothing, so none of it is ever called.
 ERROR_PATH = ("NRT_", "numba_")
@@ -34,8 +41,8 @@ def cache_directory() -> Path | None:
     package = Path(__file__).resolve().parent
     digest = hashlib.sha256(f"{version('numba')} {llvm.get_host_cpu_name()}".encode())
     digest.update(llvm.get_host_cpu_features().flatten().encode())
-    for folder in COMPILED:
-        for source in sorted((package / folder).glob("*.py")):
+    for pattern in COMPILED:
+        for source in sorted(package.glob(pattern)):
             digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cfemu"
     mine = home / digest.hexdigest()[:16]

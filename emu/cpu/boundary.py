@@ -6,6 +6,7 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 
 from emu.cpu.blocks import block_cost, has_hidden_word, instruction_length, is_known, measure, opcode_flags
 from emu.cpu.intercept import intercepted_by_patch
+from emu.cpu.interrupts import interrupt_due
 from emu.cpu.memory import note_code, place, swallowed_word
 from emu.cpu.native import ENV_SR
 from emu.cpu.processor import SR_S, SR_T, system_byte
@@ -36,18 +37,9 @@ from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import FETCH, ITLB
 
-__all__ = ["boundary_event", "interrupt_due", "note_translation", "start_block", "start_known_block"]
+__all__ = ["boundary_event", "note_translation", "start_block", "start_known_block"]
 
 SMALL_PAGE_BITS = 10
-
-
-@njit
-def interrupt_due(s: State) -> bool:
-    """Whether the requested interrupt may be taken now: above the mask, or level 7 (sheet 3.6), and not before the
-    first instruction of a handler, reset included, has run (548xRM 3-38)."""
-    if s.irq_level == 0 or s.instructions == s.hold_instructions:
-        return False
-    return bool(s.irq_level == 7 or s.irq_level > (system_byte(s) >> 8 & 7))
 
 
 @njit

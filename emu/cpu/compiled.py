@@ -12,12 +12,15 @@ from functools import cache
 from emu import object_code
 
 __all__ = [
+    "DEVICES_CHANGED",
     "FLUSH",
     "GET_PC",
     "GET_REGISTER",
     "GET_SR",
     "GET_USP",
+    "INTERRUPT",
     "MOVEC",
+    "MOVE_PIN",
     "SET_PC",
     "SET_REGISTER",
     "SET_SR",
@@ -62,7 +65,10 @@ PUBLIC_CALLBACKS = {
     SET_SR,  # value
     GET_USP,
     MOVEC,  # register number, value
-) = range(10)
+    INTERRUPT,  # level, vector: the host requests it
+    MOVE_PIN,  # pin of the edge port, 1 high or 0 low
+    DEVICES_CHANGED,  # from outside, or the limits of the run were: derive what follows from it
+) = range(13)
 
 
 @cache

@@ -35,7 +35,9 @@ from emu.cpu.state import (
     STATE_DTYPE,
 )
 from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
-from emu.errors import BoardError
+from emu.devices.registers import KNOWN, access_map
+from emu.devices.state import LINE
+from emu.errors import BoardError, UsageError
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
 from emu.timing.optable import opcode_table
@@ -78,6 +80,7 @@ class Core:
         engine: str = "auto",
         *,
         mbar: int,
+        bus_ratio: int = 2,
         itlb_entries: int = 32,
         dtlb_entries: int = 32,
         policy: int = 0,
@@ -87,17 +90,21 @@ class Core:
     ) -> None:
         self.array = np.zeros(1, STATE_DTYPE)
         self.state = self.array[0]
+        self.devices = self.state["devices"]
         self.state["mmu"] = new_mmu(itlb_entries, dtlb_entries, policy, cas_uses_mmutr, seed)[0]
         self.banks: list[Bank] = []
         self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
+        self._line = np.zeros(LINE, np.uint8)
+        self._access_map = access_map()
         self._opcodes = opcode_table()
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
         self._fill_state(mbar, costs or Costs())
+        self._fill_devices(bus_ratio)
         self._map_windows()
         self._add_hooks()
 
@@ -135,8 +142,6 @@ class Core:
         s["memo"] = _address(self._hold(np.zeros(MEMO, MEMO_DTYPE)))
         s["miss_pc"] = _address(self._miss_pc)
         s["opcodes"] = _address(self._opcodes)
-        s["console"] = _address(self._console)
-        s["console_size"] = CONSOLE_BYTES - 4
         s["mbar_default"] = mbar
         s["cost_exception"] = costs.exception_entry
         s["cost_mmu_register"] = costs.mmu_register_access
@@ -152,6 +157,19 @@ class Core:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
             s["used"] = self.layout.used
         library.reg_write(self.uc, library.REG_SR, 0x2700)
+
+    def _fill_devices(self, bus_ratio: int) -> None:
+        """The peripherals after reset; only the transmitters are on, as the board's boot monitor leaves its console."""
+        d = self.devices
+        d["bus_ratio"] = bus_ratio
+        d["map"] = _address(self._access_map)
+        d["console"] = _address(self._console)
+        d["console_size"] = CONSOLE_BYTES - 4
+        d["psc"]["line"] = _address(self._line)
+        d["mask"] = 0xFFFFFFFF
+        d["deadline"] = d["slice"]["due"] = d["psc"]["arrives"] = NEVER
+        d["psc"]["transmits"] = 1
+        d["pin_levels"] = 0xFE
 
     def _map_windows(self) -> None:
         base = _address(self.array)
@@ -260,9 +278,25 @@ class Core:
 
     def console_take(self) -> bytes:
         """Bytes that the guest transmitted since the last call."""
-        count = int(self.state["console_count"])
-        self.state["console_count"] = 0
+        count = int(self.devices["console_count"])
+        self.devices["console_count"] = 0
         return self._console[:count].tobytes()
+
+    def type_in(self, text: bytes) -> None:
+        """Put bytes on the line to PSC0's receiver. UsageError when more than LINE would wait there unread."""
+        psc = self.devices["psc"][0]
+        first, last = int(psc["line_written"]), int(psc["line_written"]) + len(text)
+        if last - int(psc["line_read"]) > LINE:
+            raise UsageError(f"{len(text)} bytes of input: at most {LINE} can wait for the guest to read them")
+        self._line[np.arange(first, last) % LINE] = np.frombuffer(text, np.uint8)
+        psc["line_written"] = last
+        self.ask(compiled.DEVICES_CHANGED)
+
+    def accept_unmodelled(self) -> tuple[int, bool]:
+        """(Offset from MBAR, whether a write) of the access that stopped the machine; from now on it is let pass."""
+        offset = int(self.devices["unmodelled"])
+        self._access_map[offset] |= KNOWN
+        return offset, bool(self.devices["unmodelled_write"])
 
     def misses_by_pc(self) -> NDArray[np.int64]:
         """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""

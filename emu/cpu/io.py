@@ -5,22 +5,23 @@ Both engines share these functions; only leaving the machine in the middle of an
 
 from emu.cpu.blocks import measure, unwind
 from emu.cpu.effects import apply_effect, code_still_mapped
+from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
-from emu.cpu.raw import call_pointer, call_restore, load64, store8
+from emu.cpu.raw import call_pointer, call_restore, load64
 from emu.cpu.state import (
     EVENT_CHARGE,
     EVENT_CONSOLE,
     EVENT_HYPERCALL,
     EVENT_RESET,
     EVENT_SWALLOW,
+    EVENT_UNMODELLED,
     F_LOOP_EXIT,
     F_RESTORE,
     F_STOP,
-    MAILBOX_ARGS,
-    MAX_OPERATIONS,
     State,
 )
 from emu.cpu.translate import retract_charges
+from emu.devices import bus
 from emu.jit import njit
 from emu.mmu import window
 from emu.mmu.state import WARN_OVERLAP
@@ -28,16 +29,6 @@ from emu.mmu.state import WARN_OVERLAP
 __all__ = ["mbar_read", "mbar_write", "window_read", "window_write"]
 
 CPU_MEM_IO_PC = 0x8178  # CPUState.mem_io_pc of unicorn 2.1.4: the host PC of the running I/O access
-
-# Peripheral offsets from MBAR (sheet 6.2 to 6.6); the mailbox is ours, in space that the MCF547x leaves unused.
-GPT0_GMS, GPT0_GCIR = 0x800, 0x804
-GPT_WATCHDOG, GPT_ENABLE, GPT_MODE = 0x8000, 0x1000, 0x7  # WDEN, CE, TMS (LNX m54xxgpt.h)
-GPT_MODE_TIMER = 4
-PSC0, PSC_STATUS, PSC_TRANSMIT = 0x8600, 0x04, 0x0C
-PSC_END = 0x8A00
-PSC_READY = 0x0C  # TXRDY | TXEMP: the transmitter is infinitely fast
-MAILBOX = 0x30000
-MAILBOX_CALL, MAILBOX_STATUS, MAILBOX_BEGIN, MAILBOX_END, MAILBOX_LIMIT = 0x40, 0x44, 0x48, 0x4C, 0x50
 
 
 @njit
@@ -115,81 +106,49 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
 
 
 @njit
+def may_begin(s: State, offset: int, size: int, value: int, is_write: int) -> bool:
+    """Whether the peripheral access may happen now; else the machine has been stopped in front of it."""
+    need = bus.before(s.devices, offset, size, value, is_write)
+    if need == bus.GO or (need == bus.ALONE and s.single):
+        return True
+    if need == bus.ALONE:
+        event = EVENT_CHARGE
+    elif need == bus.CONSOLE:
+        event = EVENT_CONSOLE
+    elif need == bus.RESET:
+        event = EVENT_RESET
+    elif need == bus.CALL:
+        event = EVENT_HYPERCALL
+    else:
+        event = EVENT_UNMODELLED
+    stop_here(s, event)
+    return False
+
+
+@njit
+def access_time(s: State, offset: int, size: int, is_write: int) -> int:
+    """When a peripheral access happens, if that matters to it."""
+    return cycles_now(s) if bus.is_timed(s.devices, offset, size, is_write) else 0
+
+
+@njit
 def mbar_read(s: State, offset: int, size: int) -> int:
     """A read of the peripheral window."""
-    if MAILBOX <= offset < MAILBOX + MAILBOX_LIMIT and offset - MAILBOX == MAILBOX_STATUS and s.call_pending == 1:
-        stop_here(s, EVENT_HYPERCALL)
-        return 0
-    if not charge(s, s.cost_inhibited_read):
+    if not may_begin(s, offset, size, 0, 0) or not charge(s, s.cost_inhibited_read):
         return 0
     s.inhibited_reads += 1
-    if offset >= MAILBOX and offset < MAILBOX + MAILBOX_LIMIT:
-        at = offset - MAILBOX
-        if at < 4 * MAILBOX_ARGS:
-            return int(s.mailbox[at >> 2])
-        if at == MAILBOX_STATUS:
-            s.call_pending = 0
-            return int(s.call_status)
-        return 0
-    if offset >= PSC0 and offset < PSC_END:
-        return PSC_READY if offset & 0xFF == PSC_STATUS else 0
-    if offset == GPT0_GMS:
-        return int(s.gpt_mode)
-    if offset == GPT0_GCIR:
-        return int(s.gpt_count)
-    note_unknown(s, offset)
-    return 0
-
-
-@njit
-def note_unknown(s: State, offset: int) -> None:
-    """An access to a register that nothing models: remembered, so that the guest is never lost quietly."""
-    if s.unknown_io_count == 0:
-        s.unknown_io = offset
-    s.unknown_io_count += 1
-
-
-@njit
-def write_mailbox(s: State, at: int, value: int) -> None:
-    """A write of the mailbox: arguments, the call, or a mark of the operation recorder."""
-    if at < 4 * MAILBOX_ARGS:
-        s.mailbox[at >> 2] = value
-    elif at == MAILBOX_CALL:
-        s.call_number = value
-        s.call_pending = 1
-    elif at == MAILBOX_BEGIN and value < MAX_OPERATIONS:
-        s.operation_start[value] = cycles_now(s)
-    elif at == MAILBOX_END and value < MAX_OPERATIONS:
-        spent = cycles_now(s) - s.operation_start[value]
-        s.operations[value, 0] += 1
-        s.operations[value, 1] += spent
-        if spent > s.operations[value, 2]:
-            s.operations[value, 2] = spent
+    value = bus.read(s.devices, offset, size, access_time(s, offset, size, 0))
+    if s.single:
+        follow_devices(s)
+    return value
 
 
 @njit
 def mbar_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the peripheral window."""
-    full = offset == PSC0 + PSC_TRANSMIT and s.console_count >= s.console_size
-    if full:
-        stop_here(s, EVENT_CONSOLE)
-        return
-    watchdog = GPT_WATCHDOG | GPT_ENABLE | GPT_MODE_TIMER
-    if offset == GPT0_GMS and value & (GPT_WATCHDOG | GPT_ENABLE | GPT_MODE) == watchdog:
-        stop_here(s, EVENT_RESET)
-        return
-    if not charge(s, s.cost_inhibited_write):
+    if not may_begin(s, offset, size, value, 1) or not charge(s, s.cost_inhibited_write):
         return
     s.inhibited_writes += 1
-    if offset >= MAILBOX and offset < MAILBOX + MAILBOX_LIMIT:
-        write_mailbox(s, offset - MAILBOX, value)
-    elif offset == PSC0 + PSC_TRANSMIT:
-        for i in range(size):
-            store8(s.console + s.console_count, value >> 8 * (size - 1 - i) & 0xFF)
-            s.console_count += 1
-    elif offset == GPT0_GMS:
-        s.gpt_mode = value
-    elif offset == GPT0_GCIR:
-        s.gpt_count = value
-    elif not (offset >= PSC0 and offset < PSC_END):
-        note_unknown(s, offset)
+    bus.write(s.devices, offset, size, value, access_time(s, offset, size, 1))
+    if s.single:
+        follow_devices(s)

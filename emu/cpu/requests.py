@@ -4,20 +4,25 @@ from numba import carray, types
 
 from emu.cpu import processor
 from emu.cpu.compiled import (
+    DEVICES_CHANGED,
     FLUSH,
     GET_PC,
     GET_REGISTER,
     GET_SR,
     GET_USP,
+    INTERRUPT,
+    MOVE_PIN,
     MOVEC,
     SET_PC,
     SET_REGISTER,
     SET_SR,
     VIEW,
 )
+from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import State
+from emu.devices import bus, edge_port
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.movec import movec
@@ -75,4 +80,13 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
         result = processor.get_usp(s)
     elif request == MOVEC:
         write_control(s, first, second)
+    elif request == INTERRUPT:
+        request_from_host(s, first, second)
+        bring_up_to_date(s)
+    elif request == MOVE_PIN:
+        edge_port.move_pin(s.devices, first, second)
+        follow_devices(s)
+    elif request == DEVICES_CHANGED:
+        bus.advance(s.devices, s.cycles)
+        bring_up_to_date(s)
     return result

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from numba import carray, types
 
 from emu.cpu.blocks import forget_blocks, measure, unwind
-from emu.cpu.boundary import boundary_event, interrupt_due
-from emu.cpu.exceptions import access_error, deliver, deliver_interrupt
+from emu.cpu.boundary import boundary_event
+from emu.cpu.exceptions import access_error, deliver
+from emu.cpu.interrupts import interrupt_due, pass_time, take_interrupt, typed_input_wakes, wake_time
 from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, load64, state_pointer, store32, store64
 from emu.cpu.state import (
-    ATTENTION_IRQ,
     EVENT_BOUNCE,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
@@ -23,6 +23,7 @@ from emu.cpu.state import (
     EVENT_FAIL,
     EVENT_FETCH_FAULT,
     EVENT_HALT,
+    EVENT_IDLE,
     EVENT_IRQ,
     EVENT_LIMIT,
     EVENT_NONE,
@@ -131,25 +132,20 @@ def word_of(s: State, pc: int) -> int:
 
 
 @njit
-def fire_timer(s: State) -> None:
-    """The scheduled interrupt request becomes pending."""
-    if s.timer_level > s.irq_level:
-        s.irq_level = s.timer_level
-        s.irq_vector = s.timer_vector
-    s.timer_cycle = NEVER
-    s.cycle_limit = s.cycle_budget
-    s.attention |= ATTENTION_IRQ
-
-
-@njit
-def take_interrupt(s: State) -> None:
-    """Deliver the pending interrupt; requests are edges here, so the acknowledge clears it."""
-    level, vector = s.irq_level, s.irq_vector
-    s.irq_level = 0
-    s.stopped = 0
-    s.attention &= ~ATTENTION_IRQ
-    s.block_size = 0
-    deliver_interrupt(s, level, vector, get_pc(s))
+def wait(s: State) -> int:
+    """STOP: let time pass until something wakes the CPU; an event that ends the run, or EVENT_NONE to look again."""
+    wake = wake_time(s)
+    if wake >= NEVER and not (s.paced and typed_input_wakes(s)):
+        return EVENT_STOPPED
+    if s.paced and wake > s.idle_granted:
+        s.idle_until = wake
+        return EVENT_IDLE
+    if wake > s.cycle_budget:
+        s.cycles = max(s.cycles, s.cycle_budget)
+        return EVENT_LIMIT
+    s.cycles = max(s.cycles, wake)
+    pass_time(s)
+    return EVENT_NONE
 
 
 @njit
@@ -161,18 +157,13 @@ def settle(s: State) -> int:
         if s.in_code_write:
             forget_code(s)
         if s.stopped and not interrupt_due(s):
-            if s.timer_cycle >= NEVER:
-                return EVENT_STOPPED
-            if s.timer_cycle > s.cycle_budget:
-                s.cycles = max(s.cycles, s.cycle_budget)
-                return EVENT_LIMIT
-            s.cycles = max(s.cycles, s.timer_cycle)
-            fire_timer(s)
-            if not interrupt_due(s):
-                return EVENT_STOPPED
+            event = wait(s)
+            if event != EVENT_NONE:
+                return event
+            continue
         due = boundary_event(s, get_pc(s))
-        if due == EVENT_LIMIT and s.cycles >= s.timer_cycle:
-            fire_timer(s)
+        if due == EVENT_LIMIT and s.cycles >= min(s.timer_cycle, s.devices.deadline):
+            pass_time(s)
         elif due == EVENT_IRQ:
             take_interrupt(s)
         elif due == EVENT_TRACE:

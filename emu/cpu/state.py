@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from emu.devices.state import DEVICES_DTYPE, NEVER
 from emu.mmu.state import MMU_DTYPE
 
-__all__ = ["BANK_DTYPE", "MEMO_DTYPE", "REGION_DTYPE", "STATE_DTYPE", "State"]
+__all__ = ["BANK_DTYPE", "MEMO_DTYPE", "NEVER", "REGION_DTYPE", "STATE_DTYPE", "State"]
 
 State = Any  # a numba record of STATE_DTYPE; numba has no types for mypy
 
 MAX_BANKS = 16
 MAX_REGIONS = 64
 MAX_STOPS = 64
-MAX_OPERATIONS = 64
 MAX_ARMED = 8
 IMAGES = 512
 MEMO = 8192
 VECTORS = 256
-MAILBOX_ARGS = 16
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
 MAX_CHARGES = 64
@@ -182,7 +181,7 @@ STATE_DTYPE = np.dtype(
         ("cost_inhibited_write", "i8"),
         # --- run control
         ("instruction_limit", "i8"),
-        ("cycle_limit", "i8"),  # the nearer of the budget and the timer
+        ("cycle_limit", "i8"),  # the nearest of the budget, the timer and the devices' next event
         ("cycle_budget", "i8"),
         ("attention", "i8"),  # ATTENTION_* bits: the block hook takes its slow path
         ("step", "i8"),  # STEP_*: what is being single-stepped
@@ -243,10 +242,10 @@ STATE_DTYPE = np.dtype(
         ("halt_address", "i8"),
         ("halt_value", "i8"),
         ("stopped", "i8"),  # STOP: waits for an interrupt
-        ("irq_level", "i8"),  # requests from devices: highest level, its vector
-        ("irq_vector", "i8"),
+        ("edge_level", "i8"),  # an interrupt that the host requests, once: level (0 none) and vector
+        ("edge_vector", "i8"),
         ("hold_instructions", "i8"),  # "instructions" when the last exception was taken
-        ("timer_cycle", "i8"),  # virtual time of the next scheduled interrupt, or NEVER
+        ("timer_cycle", "i8"),  # core cycle when such a request is made, or NEVER
         ("timer_level", "i8"),
         ("timer_vector", "i8"),
         # --- registers of the CPU that unicorn lacks or keeps wrong
@@ -263,23 +262,12 @@ STATE_DTYPE = np.dtype(
         ("macsr", "i8"),
         ("mac_mask", "i8"),
         # --- devices
-        ("mailbox", "i8", (MAILBOX_ARGS,)),
-        ("call_number", "i8"),
-        ("call_pending", "i8"),  # 1: waiting for the host, 2: answered
-        ("call_status", "i8"),
-        ("operation_start", "i8", (MAX_OPERATIONS,)),
-        ("operations", "i8", (MAX_OPERATIONS, 3)),  # count, total cycles, worst cycles
-        ("console", "i8"),  # address of the transmit buffer
-        ("console_size", "i8"),
-        ("console_count", "i8"),
-        ("gpt_mode", "i8"),
-        ("gpt_count", "i8"),
-        ("unknown_io", "i8"),  # first address in the MBAR window that nothing models
-        ("unknown_io_count", "i8"),
+        ("devices", DEVICES_DTYPE),
+        ("paced", "i8"),  # the host is asked before time is skipped: somebody watches, and may type
+        ("idle_until", "i8"),  # core cycle of what STOP waits for
+        ("idle_granted", "i8"),  # how far the host lets time pass
     ]
 )
-NEVER = 1 << 62
-
 ATTENTION_IRQ, ATTENTION_STOPS = 1, 2
 STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
 ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
@@ -308,8 +296,10 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_RESET,
     EVENT_HYPERCALL,
     EVENT_CONSOLE,
+    EVENT_UNMODELLED,
+    EVENT_IDLE,
     EVENT_FAIL,
-) = range(23)
+) = range(25)
 
 (
     HALT_NONE,

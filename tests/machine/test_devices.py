@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from emu.counters import Operation
+from emu.errors import UnmodelledRegister
 from emu.machine import StopReason
 from tests.support import asm
 from tests.support.asm import A0, D0, D1, D2, at, d, disp, imm, ind
@@ -52,10 +53,28 @@ def test_gpt0_resets_the_board(guest: Bench) -> None:
     assert guest.registers["d1"] == 0
 
 
-def test_an_unmodelled_register_is_counted_and_reads_zero(guest: Bench) -> None:
-    guest.run(asm.moveq(-1, D0), asm.move("l", at(MBAR + 0x700), d(D0)), asm.HALT)
+UNMODELLED = MBAR + 0x100  # the SDRAM controller
+
+
+def test_an_unmodelled_register_is_reported_once_and_reads_zero(guest: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    read = asm.moveq(-1, D0) + asm.move("l", at(UNMODELLED), d(D0))
+    guest.run(read, store_long(1, UNMODELLED + 4), read, asm.HALT)
     assert guest.registers["d0"] == 0
-    assert int(guest.machine.core.state["unknown_io"]) == 0x700
+    first, second = CODE + 2, CODE + len(read) + 6
+    assert caplog.messages == [
+        f"read of the unmodelled register MBAR+0x100 at PC {first:#010x} ({first:#010x}): it reads 0",
+        f"write to the unmodelled register MBAR+0x104 at PC {second:#010x} ({second:#010x}): it is ignored",
+    ]
+    counters = guest.machine.counters()
+    assert (counters.inhibited_reads, counters.inhibited_writes) == (2, 1)
+
+
+def test_a_strict_machine_stops_at_an_unmodelled_register(guest: Bench) -> None:
+    guest.machine.strict = True
+    with pytest.raises(UnmodelledRegister, match=r"read of .* MBAR\+0x100 at PC 0xc0002002"):
+        guest.run(asm.moveq(-1, D0), asm.move("l", at(UNMODELLED), d(D0)), asm.HALT)
+    assert guest.registers["d0"] == 0xFFFFFFFF
+    assert guest.registers["pc"] == CODE + 2
 
 
 # --- mailbox

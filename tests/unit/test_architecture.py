@@ -33,6 +33,8 @@ MACHINE_SURFACE = {
 # package or module -> what it may import beside the standard library and itself
 ALLOWED = {
     "emu.mmu": {"numpy", "numba", "emu.jit", "emu.mmu"},
+    "emu.devices": {"numpy", "emu.jit", "emu.raw_memory", "emu.devices"},
+    "emu.raw_memory": {"numba", "llvmlite"},
     "emu.errors": set[str](),
     "emu.jit": {"numba", "emu.object_code"},
     "emu.object_code": {"llvmlite"},
@@ -45,8 +47,8 @@ FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
-    "numba": {"emu.jit", "emu.cpu", "emu.mmu", "emu.timing"},
-    "llvmlite": {"emu.object_code", "emu.cpu"},
+    "numba": {"emu.jit", "emu.raw_memory", "emu.cpu", "emu.mmu", "emu.timing"},
+    "llvmlite": {"emu.object_code", "emu.raw_memory", "emu.cpu"},
 }
 
 
