@@ -153,6 +153,7 @@ class Machine:
         self.elf: Elf | None = None
         self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
         self._started = False
+        self._on_listening: Callable[[], bytes] | None = None
         self._semihosting = Semihosting(self)
 
     # --- set-up
@@ -227,6 +228,15 @@ class Machine:
         """Type ``text`` on the console: PSC0 receives it character by character, each when the guest has read the one
         before. UsageError when a megabyte waits already."""
         self.core.type_in(text)
+
+    def when_listening(self, supply: Callable[[], bytes]) -> None:
+        """Call ``supply`` when the guest turns PSC0's receiver on for the first time, and type what it returns.
+
+        Time stands still meanwhile, so a script from a pipe is delivered at the same virtual time in every run, and a
+        guest that never listens never waits for it.
+        """
+        self._on_listening = supply
+        self.core.devices["psc"]["asks"][0] = 1
 
     def move_pin(self, pin: int, high: bool) -> None:
         """Drive the edge port's pin IRQ1 to IRQ7. UsageError for another number."""
@@ -311,6 +321,11 @@ class Machine:
             raise self._failure()
         if event == st.EVENT_CONSOLE:
             self._drain_console()
+            return None
+        if event == st.EVENT_INPUT:
+            d["psc"]["asks"][0] = 0
+            if self._on_listening is not None:
+                self.type_in(self._on_listening())
             return None
         if event == st.EVENT_UNMODELLED:
             self._note_unmodelled(pc)

@@ -12,6 +12,7 @@ from emu.cpu.state import (
     EVENT_CHARGE,
     EVENT_CONSOLE,
     EVENT_HYPERCALL,
+    EVENT_INPUT,
     EVENT_RESET,
     EVENT_SWALLOW,
     EVENT_UNMODELLED,
@@ -119,6 +120,8 @@ def may_begin(s: State, offset: int, size: int, value: int, is_write: int) -> bo
         event = EVENT_RESET
     elif need == bus.CALL:
         event = EVENT_HYPERCALL
+    elif need == bus.INPUT:
+        event = EVENT_INPUT
     else:
         event = EVENT_UNMODELLED
     stop_here(s, event)

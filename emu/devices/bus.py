@@ -39,7 +39,8 @@ __all__ = ["GO", "advance", "before", "is_timed", "read", "settle", "wake_time",
     RESET,  # it resets the board
     CALL,  # the host must answer a hypercall first
     UNMODELLED,  # nothing models this register: said once
-) = range(6)
+    INPUT,  # the host must type what it has for the guest first
+) = range(7)
 
 GPT_WATCHDOG, GPT_ENABLE, GPT_MODE, GPT_MODE_TIMER = 0x8000, 0x1000, 0x7, 4  # WDEN, CE, TMS (LNX m54xxgpt.h)
 EXPIRES = GPT_WATCHDOG | GPT_ENABLE | GPT_MODE_TIMER
@@ -56,7 +57,7 @@ def rights(d: Devices, offset: int, size: int) -> int:
 
 @njit
 def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int:
-    """What the access needs first: GO, ALONE, CONSOLE, RESET, CALL or UNMODELLED."""
+    """What the access needs first: GO or one of the others."""
     allowed = rights(d, offset, size)
     if not allowed & (WRITABLE if is_write else READABLE):
         if load8(d.map + offset) & KNOWN:
@@ -68,6 +69,8 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
             return CONSOLE
         if offset == GPT and value & (GPT_WATCHDOG | GPT_ENABLE | GPT_MODE) == EXPIRES:
             return RESET  # the shortest time-out is what every known user sets (sheet 6.6)
+        if PSC <= offset < PSC + PSC_STRIDE and psc.asks_for_input(d, offset - PSC, size, value):
+            return INPUT
         return ALONE if allowed & ACTS_WRITE else GO
     if offset >= MAILBOX and mailbox.awaits_answer(d, offset - MAILBOX):
         return CALL

@@ -11,7 +11,7 @@ from emu.devices.state import FIFO, LINE, NEVER, PSCS, Devices, Psc
 from emu.jit import njit
 from emu.raw_memory import load8, store8
 
-__all__ = ["advance", "advance_due", "input_can_interrupt", "read", "source", "write"]
+__all__ = ["advance", "advance_due", "asks_for_input", "input_can_interrupt", "read", "source", "write"]
 
 MR, SR_CSR, CR, RB_TB, IPCR_ACR, ISR_IMR, CTUR, CTLR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C
 OPSET, OPRESET, SICR = 0x38, 0x3C, 0x40
@@ -151,6 +151,12 @@ def command(p: Psc, value: int, now: int) -> None:
     elif value & 3 == OFF:
         p.receives = 0
         p.arrives = NEVER
+
+
+@njit
+def asks_for_input(d: Devices, at: int, size: int, value: int) -> bool:
+    """Whether this store to PSC0 turns the receiver on for the first time, and the host waits for that."""
+    return bool(d.psc[0].asks and at == CR and value >> 8 * (size - 1) & 3 == ON)
 
 
 @njit

@@ -50,6 +50,7 @@ PSC_DTYPE = np.dtype(
         ("line", "i8"),
         ("line_read", "i8"),
         ("line_written", "i8"),
+        ("asks", "i8"),  # the host wants to know when the receiver is turned on for the first time
     ]
 )
 
