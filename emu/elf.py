@@ -4,6 +4,7 @@ pyelftools does the parsing but trusts the file; everything that a truncated or 
 checked here first, so that bad input is one line of :class:`ElfError` and never a traceback from inside a library.
 """
 
+import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from emu.errors import UsageError
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import Section
-    from elftools.elf.sections import Symbol as RawSymbol
 
 __all__ = ["Elf", "ElfError", "Segment", "Symbol", "load_elf"]
 
@@ -32,10 +32,13 @@ _ADDRESS_SPACE = 1 << 32
 _SECTION_IS_SYMBOL_TABLE = 2
 _SYMBOL_BYTES = 16
 
-_USEFUL_TYPES = ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE")
+_SYMBOL_FORMAT = ">IIIBBH"  # Elf32_Sym: name, value, size, binding and type, other, section
+_SHN_UNDEF, _SHN_ABS, _SHN_COMMON = 0, 0xFFF1, 0xFFF2
+_STT_FUNC, _STT_OBJECT, _STT_NOTYPE = 2, 1, 0
+_STB_GLOBAL, _STB_WEAK, _STB_LOCAL = 1, 2, 0
 # Which of several labels at one address names it best: code before data before bare labels, global before local.
-_TYPE_RANK = {name: rank for rank, name in enumerate(_USEFUL_TYPES)}
-_BIND_RANK = {"STB_GLOBAL": 0, "STB_WEAK": 1, "STB_LOCAL": 2}
+_TYPE_RANK = {_STT_FUNC: 0, _STT_OBJECT: 1, _STT_NOTYPE: 2}
+_BIND_RANK = {_STB_GLOBAL: 0, _STB_WEAK: 1, _STB_LOCAL: 2}
 
 
 class ElfError(UsageError):
@@ -126,7 +129,15 @@ def load_elf(path: str | Path) -> Elf:
         segments = tuple(_segments(path, image, elf))
         symbols = [symbol for table in elf.iter_sections("SHT_SYMTAB") for symbol in _useful_symbols(table)]
         entry = int(elf.header["e_entry"])
-    except (ParserError, ConstructError, UnicodeDecodeError, ValueError, KeyError, OverflowError) as error:
+    except (
+        ParserError,
+        ConstructError,
+        struct.error,
+        UnicodeDecodeError,
+        ValueError,
+        KeyError,
+        OverflowError,
+    ) as error:
         raise ElfError(path, f"damaged ELF file ({error})".replace("\n", " ")) from error
     if not segments:
         raise ElfError(path, "no loadable segment")
@@ -217,34 +228,45 @@ def _segments(path: Path, image: bytes, elf: "ELFFile") -> Iterator[Segment]:
         yield Segment(header["p_paddr"], header["p_vaddr"], memsz, image[offset : offset + filesz])
 
 
-def _useful_symbols(table: "Section") -> Iterator["RawSymbol"]:
-    """Every label worth knowing: defined, named, and no assembler-local or mapping symbol."""
+@dataclass(frozen=True, slots=True)
+class _RawSymbol:
+    """A label of the symbol table. ``rank``: the lower, the better it names its address."""
+
+    address: int
+    size: int
+    name: str
+    rank: tuple[int, int]
+    absolute: bool
+
+
+def _useful_symbols(table: "Section") -> Iterator[_RawSymbol]:
+    """Every label worth knowing: defined, named, and no assembler-local or mapping symbol.
+
+    pyelftools finds the tables; it takes 60 us for a symbol, and a kernel has ten thousand, so they are unpacked here.
+    """
     from elftools.elf.sections import SymbolTableSection
 
     if not isinstance(table, SymbolTableSection):
         return
-    for symbol in table.iter_symbols():
-        defined = symbol.entry["st_shndx"] not in ("SHN_UNDEF", "SHN_COMMON")
-        if defined and symbol.entry["st_info"]["type"] in _USEFUL_TYPES:
-            if symbol.name and not symbol.name.startswith((".L", "$")):
-                yield symbol
+    names = table.stringtable.data()
+    for at, address, size, info, _other, section in struct.iter_unpack(_SYMBOL_FORMAT, table.data()):
+        if section in (_SHN_UNDEF, _SHN_COMMON) or info & 0xF not in _TYPE_RANK:
+            continue
+        name = names[at : names.index(b"\0", at)].decode()
+        if name and not name.startswith((".L", "$")):
+            rank = _TYPE_RANK[info & 0xF], _BIND_RANK.get(info >> 4, len(_BIND_RANK))
+            yield _RawSymbol(address, size, name, rank, section == _SHN_ABS)
 
 
-def _rank(raw: list["RawSymbol"]) -> tuple[tuple[Symbol, ...], dict[str, int]]:
+def _rank(raw: list[_RawSymbol]) -> tuple[tuple[Symbol, ...], dict[str, int]]:
     """(one best symbol per address in ascending order, address of every name; a global wins over a local).
 
     Absolute labels have a value but name no place, so they only count in the second.
     """
-
-    def preference(symbol: "RawSymbol") -> tuple[int, int, str]:
-        info = symbol.entry["st_info"]
-        return _TYPE_RANK[info["type"]], _BIND_RANK.get(info["bind"], len(_BIND_RANK)), symbol.name
-
     best: dict[int, Symbol] = {}
     labels: dict[str, int] = {}
-    for symbol in sorted(raw, key=preference):
-        address, size = symbol.entry["st_value"], symbol.entry["st_size"]
-        if symbol.entry["st_shndx"] != "SHN_ABS":
-            best.setdefault(address, Symbol(address, symbol.name, size))
-        labels.setdefault(symbol.name, address)
+    for symbol in sorted(raw, key=lambda symbol: (symbol.rank, symbol.name)):
+        if not symbol.absolute:
+            best.setdefault(symbol.address, Symbol(symbol.address, symbol.name, symbol.size))
+        labels.setdefault(symbol.name, symbol.address)
     return tuple(sorted(best.values())), labels

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.board import Board
 from emu.counters import Counters, Misses, Operation
@@ -36,6 +37,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
+from emu.profile import decode_records
 from emu.regions import MORE_PLACES, OTHER, Regions
 from emu.timing.constants import Costs
 
@@ -153,6 +155,7 @@ class Machine:
         self.elf: Elf | None = None
         self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
         self._started = False
+        self._access_errors: list[NDArray[np.int64]] = []
         self._on_listening: Callable[[], bytes] | None = None
         self._semihosting = Semihosting(self)
 
@@ -322,6 +325,9 @@ class Machine:
         if event == st.EVENT_CONSOLE:
             self._drain_console()
             return None
+        if event == st.EVENT_PROFILE:
+            self._access_errors.append(self.core.profile_take())
+            return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
             if self._on_listening is not None:
@@ -480,6 +486,18 @@ class Machine:
                 if row[0]
             },
         )
+
+    def start_profile(self) -> None:
+        """From now on keep a record of each access error, for :meth:`access_errors`."""
+        self.core.start_profile()
+
+    def access_errors(self) -> NDArray[np.void]:
+        """Every access error that has ended since :meth:`start_profile`, in the order of their ends, shape (n,);
+        ACCESS_ERROR_DTYPE of :mod:`emu.profile` says what is known of each."""
+        self._access_errors.append(self.core.profile_take())
+        records = np.concatenate(self._access_errors)
+        self._access_errors = [records]
+        return decode_records(records)
 
     # --- whole-machine state
 

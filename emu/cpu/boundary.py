@@ -14,6 +14,7 @@ from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
     ATTENTION_IRQ,
+    ATTENTION_PROFILE,
     ATTENTION_STOPS,
     EVENT_ADDRESS,
     EVENT_CUT,
@@ -23,6 +24,7 @@ from emu.cpu.state import (
     EVENT_NONE,
     EVENT_ODD,
     EVENT_PATCH,
+    EVENT_PROFILE,
     EVENT_STALE,
     EVENT_STEP,
     EVENT_TRACE,
@@ -56,6 +58,8 @@ def boundary_event(s: State, pc: int) -> int:
     """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
     if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
         return EVENT_LIMIT
+    if s.attention & ATTENTION_PROFILE:
+        return EVENT_PROFILE
     if s.attention & ATTENTION_IRQ and interrupt_due(s):
         return EVENT_IRQ
     if s.attention & ATTENTION_STOPS and pc != s.stop_skip and is_stop(s, pc):

@@ -22,6 +22,7 @@ from emu.cpu.address_map import (
 )
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.state import (
+    ATTENTION_PROFILE,
     DEFAULT_NAN,
     FUNCTIONS,
     MAX_BOUNCES,
@@ -30,6 +31,7 @@ from emu.cpu.state import (
     MISS_PCS,
     NEVER,
     PAGE_BYTES,
+    PROFILE_RECORD,
     SEEN,
     SRAM_SIZE,
     STATE_DTYPE,
@@ -46,6 +48,7 @@ __all__ = ["ENGINES", "Bank", "Core"]
 
 ENGINES = ("auto", "native", "public", "reference")
 CONSOLE_BYTES = 1 << 16
+PROFILE_RECORDS = 1 << 16
 OP_ILLEGAL = 0x4AFC
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,7 @@ class Core:
         self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
+        self._profile = np.zeros((0, PROFILE_RECORD // 8), np.int64)
         self._line = np.zeros(LINE, np.uint8)
         self._access_map = access_map()
         self._opcodes = opcode_table()
@@ -297,6 +301,20 @@ class Core:
         offset = int(self.devices["unmodelled"])
         self._access_map[offset] |= KNOWN
         return offset, bool(self.devices["unmodelled_write"])
+
+    def start_profile(self) -> None:
+        """From now on keep a record of each access error."""
+        self._profile = self._hold(np.zeros((PROFILE_RECORDS, PROFILE_RECORD // 8), np.int64))
+        self.state["profile"] = _address(self._profile)
+        self.state["profile_size"] = PROFILE_RECORDS
+
+    def profile_take(self) -> NDArray[np.int64]:
+        """Records (see emu.cpu.profile) since the last call, shape (n, 7)."""
+        s = self.state
+        taken: NDArray[np.int64] = self._profile[: int(s["profile_count"])].copy()
+        s["profile_count"] = 0
+        s["attention"] = int(s["attention"]) & ~ATTENTION_PROFILE
+        return taken
 
     def misses_by_pc(self) -> NDArray[np.int64]:
         """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""

@@ -17,6 +17,7 @@ from emu.cpu.processor import (
     set_register,
     set_sr,
 )
+from emu.cpu.profile import begin_fault, end_fault, note_access
 from emu.cpu.raw import load64, store64
 from emu.cpu.state import HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
 from emu.jit import njit
@@ -94,10 +95,11 @@ def enter_refill(s: State, frame: int) -> None:
 
 
 @njit
-def leave_refill(s: State, frame: int) -> None:
-    """RTE popped ``frame``: every refill at or below it on the stack has ended (a handler may drop frames)."""
+def leave_refill(s: State, frame: int, sr: int) -> None:
+    """RTE popped ``frame``: every refill at or below it on the stack has ended (a handler may drop frames). On the way
+    to user mode all have: one that is still open was left for another process, on another stack."""
     depth = s.refill_depth
-    while depth > 0 and s.refill_sp[depth - 1] <= frame:
+    while depth > 0 and (s.refill_sp[depth - 1] <= frame or not sr & SR_S):
         depth -= 1
     if depth == 0 and s.refill_depth > 0:
         s.refill_cycles += s.cycles - s.refill_start
@@ -132,8 +134,10 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
         return False
     s.exceptions[vector] += 1
     s.taken += 1
-    if vector == VECTOR_ACCESS_ERROR and is_miss(fs):
-        enter_refill(s, frame)
+    if vector == VECTOR_ACCESS_ERROR:
+        if is_miss(fs):
+            enter_refill(s, frame)
+        begin_fault(s, frame)
     s.cycles += s.cost_exception
     set_pc(s, handler)
     s.trace_pending = 0
@@ -164,6 +168,7 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
         s.bus_errors += 1
         fs = FS_FETCH_ERROR if kind == FETCH else (FS_WRITE_ERROR if kind == WRITE else FS_READ_ERROR)
         s.bus_error_pa = pa
+        note_access(s, va, kind, supervisor, pc, fs)
         return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
     fs = fault(s.mmu, va, kind, supervisor)
     if fs == FS_FETCH_MISS and (va ^ pc) & 0xFFFFFC00:  # the op word's page was there, a later word's is not
@@ -172,6 +177,7 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
         count_miss(s, va, kind, supervisor, pc)
     else:
         s.violations += 1
+    note_access(s, va, kind, supervisor, pc, fs)
     return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
 
 
@@ -199,8 +205,10 @@ def return_from_exception(s: State, pc: int) -> bool:
         unwind(s, pc)
         return access_error(s, second, READ, 1, pc)
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
-    leave_refill(s, sp)
     sr = head & 0xFFFF
+    leave_refill(s, sp, sr)
+    if s.n_open:
+        end_fault(s, sp)
     set_sr(s, sr)
     set_pc(s, target)
     return True

@@ -70,6 +70,25 @@ PART_DTYPE = np.dtype(
 # One translated block, found by the host address of its first byte.
 MEMO_DTYPE = np.dtype([("key", "i8"), ("size", "i8"), ("instructions", "i8"), ("cycles", "i8")])
 
+# An access error that has been taken and not returned from.
+FAULT_DTYPE = np.dtype(
+    [
+        ("va", "i8"),
+        ("pc", "i8"),
+        ("kind", "i8"),
+        ("supervisor", "i8"),
+        ("fs", "i8"),
+        ("asid", "i8"),
+        ("frame_before", "i8"),  # PA of the page that refused the access, -1 where none was mapped
+        ("cycles", "i8"),  # counters when it began
+        ("instructions", "i8"),
+        ("frame", "i8"),  # address of its exception frame
+        ("depth", "i8"),  # others that were open then
+    ]
+)
+MAX_OPEN = 64
+PROFILE_RECORD, PROFILE_SLACK = 56, 64  # bytes; records that may still come after the buffer is called full
+
 FUNCTIONS = (
     "uc_emu_start",
     "uc_emu_stop",
@@ -171,6 +190,14 @@ STATE_DTYPE = np.dtype(
         ("refill_sp", "i8", (16,)),
         ("regions", REGION_DTYPE, (MAX_REGIONS,)),
         ("n_regions", "i8"),
+        # --- the profile of access errors (emu.cpu.profile)
+        ("profile", "i8"),  # address of PROFILE_RECORD bytes each
+        ("profile_size", "i8"),  # records it has room for, 0 = no profile
+        ("profile_count", "i8"),
+        ("profile_lost", "i8"),
+        ("fault_now", FAULT_DTYPE),
+        ("open_faults", FAULT_DTYPE, (MAX_OPEN,)),
+        ("n_open", "i8"),
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
         ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
@@ -268,7 +295,7 @@ STATE_DTYPE = np.dtype(
         ("idle_granted", "i8"),  # how far the host lets time pass
     ]
 )
-ATTENTION_IRQ, ATTENTION_STOPS = 1, 2
+ATTENTION_IRQ, ATTENTION_STOPS, ATTENTION_PROFILE = 1, 2, 4
 STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
 ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
 
@@ -299,8 +326,9 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_UNMODELLED,
     EVENT_INPUT,
     EVENT_IDLE,
+    EVENT_PROFILE,
     EVENT_FAIL,
-) = range(26)
+) = range(27)
 
 (
     HALT_NONE,
