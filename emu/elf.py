@@ -129,15 +129,7 @@ def load_elf(path: str | Path) -> Elf:
         segments = tuple(_segments(path, image, elf))
         symbols = [symbol for table in elf.iter_sections("SHT_SYMTAB") for symbol in _useful_symbols(table)]
         entry = int(elf.header["e_entry"])
-    except (
-        ParserError,
-        ConstructError,
-        struct.error,
-        UnicodeDecodeError,
-        ValueError,
-        KeyError,
-        OverflowError,
-    ) as error:
+    except (ParserError, ConstructError, struct.error, ValueError, KeyError, OverflowError) as error:
         raise ElfError(path, f"damaged ELF file ({error})".replace("\n", " ")) from error
     if not segments:
         raise ElfError(path, "no loadable segment")

@@ -40,7 +40,7 @@ ACCESS_ERROR_DTYPE = np.dtype(
     ]
 )
 PAGE_BITS = 13  # of the guests that change pages under a violation: Linux, Coyotos
-CLEAN_PAGE = "first write to a clean page"
+CLEAN_PAGE, PAGE_FAULT = "first write to a clean page", ", page fault"
 MISS_STATUS = (FS_FETCH_MISS, FS_FETCH_MISS_EXTENSION, FS_WRITE_MISS, FS_READ_MISS)
 
 # What is published about software-managed TLBs, in cycles per instruction or as a share of time.
@@ -77,8 +77,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Profile:
-    """``translation_cycles``: of all misses and of violations that led to the same page (clean pages), each cycle once;
-    ``per_instruction``: those divided by the instructions that are not part of them."""
+    """``translation_cycles``: of all refills and of first writes to clean pages, each cycle once; ``per_instruction``:
+    those divided by the instructions that are not part of them; ``share``: their part of all cycles."""
 
     causes: dict[str, Distribution]
     processes: dict[int, Share]
@@ -136,14 +136,16 @@ def page_after(errors: NDArray[np.void]) -> NDArray[np.int64]:
 
 
 def cause_of(error: Any, after: int, region: str | None) -> str:
-    """Name of the cause of one access error; ``after``: see :func:`page_after`; ``region``: a kernel's own range."""
+    """Name of the cause of one access error; ``after``: see :func:`page_after`; ``region``: a kernel's own range.
+
+    A miss whose handler ends without an entry for the page was no refill: the page had to be made first (page fault),
+    and the access misses once more.
+    """
     fetch, write = error["kind"] == FETCH, error["kind"] in (WRITE, RMW)
     what = "fetch" if fetch else ("write" if write else "read")
     if error["fs"] in MISS_STATUS:
-        if region is not None:
-            return f"{region} {what}"
-        who = "kernel" if error["supervisor"] else "user"
-        return f"{who} data {what}" if not fetch else f"{who} fetch"
+        who = region or ("kernel" if error["supervisor"] else "user")
+        return f"{who} {what}" + (PAGE_FAULT if error["frame_after"] < 0 else "")
     if error["frame_before"] < 0:
         return "bus error"
     if write and after == error["frame_before"]:
@@ -174,7 +176,8 @@ def make_profile(
     symbols = np.array([names[int(pc)] for pc in errors["pc"]], dtype=object)
     missed = np.isin(errors["fs"], MISS_STATUS)
     # Translation: what a machine without an MMU would not do. Errors inside others are part of those already.
-    translation = (errors["depth"] == 0) & (errors["switched"] == 0) & (missed | (causes == CLEAN_PAGE))
+    refills = missed & (errors["frame_after"] >= 0)
+    translation = (errors["depth"] == 0) & (errors["switched"] == 0) & (refills | (causes == CLEAN_PAGE))
     cycles = int(errors["cycles"][translation].sum())
     instructions = int(errors["instructions"][translation].sum())
     return Profile(

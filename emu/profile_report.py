@@ -23,9 +23,7 @@ def print_profile(profile: Profile, console: Console) -> None:
 
 
 def cause_table(profile: Profile) -> Table:
-    table = Table(
-        box=None, pad_edge=False, title="Access errors by cause, cycles from entry to RTE", title_justify="left"
-    )
+    table = Table(box=None, pad_edge=False, title="Access errors by cause: cycles, entry to RTE", title_justify="left")
     table.add_column("cause", no_wrap=True)
     for name in ("count", "min", "median", "p99", "max", "instructions", "all cycles"):
         table.add_column(name, justify="right", no_wrap=True)

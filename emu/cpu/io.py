@@ -3,7 +3,7 @@
 Both engines share these functions; only leaving the machine in the middle of an access differs.
 """
 
-from emu.cpu.blocks import measure, unwind
+from emu.cpu.blocks import block_cost, is_known, measure, unwind
 from emu.cpu.effects import apply_effect, code_still_mapped
 from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
@@ -130,8 +130,17 @@ def may_begin(s: State, offset: int, size: int, value: int, is_write: int) -> bo
 
 @njit
 def access_time(s: State, offset: int, size: int, is_write: int) -> int:
-    """When a peripheral access happens, if that matters to it."""
-    return cycles_now(s) if bus.is_timed(s.devices, offset, size, is_write) else 0
+    """When a peripheral access happens, if that matters to it: finding out takes as long as the access itself.
+
+    It is not before the block began nor after its last instruction, and often that is all that counts.
+    """
+    if not bus.is_timed(s.devices, offset, size, is_write):
+        return 0
+    if not is_write and is_known(s):
+        _count, cycles = block_cost(s)
+        if bus.is_steady(s.devices, offset, s.cycles - cycles, s.cycles):
+            return int(s.cycles)
+    return cycles_now(s)
 
 
 @njit

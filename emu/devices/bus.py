@@ -29,7 +29,7 @@ from emu.devices.state import NEVER, PSCS, SLICE_TIMERS, Devices
 from emu.jit import njit
 from emu.raw_memory import load8
 
-__all__ = ["GO", "advance", "before", "is_timed", "read", "settle", "wake_time", "write"]
+__all__ = ["GO", "advance", "before", "is_steady", "is_timed", "read", "settle", "wake_time", "write"]
 
 # What an access needs.
 (
@@ -81,6 +81,15 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
 def is_timed(d: Devices, offset: int, size: int, is_write: int) -> bool:
     """Whether the outcome of the access depends on when it happens."""
     return rights(d, offset, size) & (ACTS_WRITE | TIMED_WRITE if is_write else ACTS_READ | TIMED_READ) != 0
+
+
+@njit
+def is_steady(d: Devices, offset: int, first: int, last: int) -> bool:
+    """Whether a read gives the same at all times from ``first`` to ``last``, between which no event is due."""
+    if not PSC <= offset < PSC + PSCS * PSC_STRIDE or offset & PSC_STRIDE - 1 == psc.RB_TB:
+        return False
+    p = d.psc[(offset - PSC) // PSC_STRIDE]
+    return psc.status(d, p, first) == psc.status(d, p, last)
 
 
 @njit
