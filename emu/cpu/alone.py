@@ -285,6 +285,8 @@ def run_alone(s: State) -> None:
     s.instructions += 1
     s.cycles += instruction_cycles(opcodes(s), op, word(s, pc + 2) if length > 2 else 0)
     if intercepted_by_patch(op, flags) and not runs_alone(op, flags):
+        s.single = 1
         serve(s, VECTOR_ILLEGAL)
+        s.single = 0
     elif fetch_rest(s, pc, op):
         perform(s, pc, op, length)

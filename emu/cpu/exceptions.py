@@ -162,6 +162,9 @@ def deliver_interrupt(s: State, level: int, vector: int, pc: int) -> bool:
 @njit
 def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool:
     """The access at ``pc`` to ``va`` cannot be done: MMU registers, counters, frame (sheet 1.13, 3.5)."""
+    if s.postponed:  # it is one of a device, and the machine must be left first: the instruction has not begun
+        s.postponed = 0
+        return False
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
     if source >= 0 and permits(perms, kind):
         # Translated, but nothing answers on the bus (sheet 7 item 29).

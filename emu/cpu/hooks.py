@@ -232,9 +232,9 @@ def serve(s: State, number: int) -> bool:
 @njit
 def interrupt(s: State, number: int) -> None:
     """What unicorn reports by UC_HOOK_INTR, served in place."""
-    if not serve(s, number) or s.stopped or s.in_code_write == 2:
-        if s.event == EVENT_NONE:
-            s.event = EVENT_STEP
+    if (not serve(s, number) or s.stopped or s.in_code_write == 2) and s.event == EVENT_NONE:
+        s.event = EVENT_STEP
+    if s.event != EVENT_NONE:
         stop(s)
 
 

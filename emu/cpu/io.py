@@ -27,7 +27,7 @@ from emu.jit import njit
 from emu.mmu import window
 from emu.mmu.state import WARN_OVERLAP
 
-__all__ = ["mbar_read", "mbar_write", "window_read", "window_write"]
+__all__ = ["mbar_read", "mbar_write", "stop_here", "window_read", "window_write"]
 
 CPU_MEM_IO_PC = 0x8178  # CPUState.mem_io_pc of unicorn 2.1.4: the host PC of the running I/O access
 
@@ -36,10 +36,14 @@ CPU_MEM_IO_PC = 0x8178  # CPUState.mem_io_pc of unicorn 2.1.4: the host PC of th
 def stop_here(s: State, event: int) -> None:
     """Leave unicorn at the instruction that makes the current I/O access, as if it had not begun.
 
-    The native engine does not come back from here; the public engine lets the instruction end and then undoes it.
+    The native engine does not come back from here; the public engine lets the instruction end and then undoes it. An
+    intercepted instruction (emu.cpu.device_operand) returns by itself.
     """
     s.event = event
-    if s.native:
+    if s.emulating:
+        s.postponed = 1
+        unwind(s, get_pc(s))
+    elif s.native:
         call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
         retract_charges(s, get_pc(s))
         call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
@@ -53,6 +57,8 @@ def io_pc(s: State) -> int:
     """PC of the instruction that makes the current I/O access."""
     if not s.native:
         return int(s.block_pc)
+    if s.emulating:
+        return get_pc(s)
     call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
     return get_pc(s)
 
@@ -97,7 +103,7 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
     effect = window.write(s.mmu, offset, size, value)
     if effect:
         apply_effect(s, effect, overlaps)
-        if s.native and not code_still_mapped(s):
+        if s.native and not s.emulating and not code_still_mapped(s):
             # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its
             # store dropped, then fetch again (unicorn-notes 4, self-eviction).
             s.swallow = 1

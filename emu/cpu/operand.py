@@ -3,6 +3,7 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
+from emu.cpu.device_operand import read_device
 from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
@@ -72,8 +73,13 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
         source, entry, pa, perms, cm, bits = resolve(s.mmu, at, READ, supervisor)
         if source == MISS or not permits(perms, READ):
             return OPERAND_FAULT, at
-        _where, host, _pages = place(s, source, pa)
+        where, host, _pages = place(s, source, pa)
         if host == 0:
+            if i == 0 and where >= 0:
+                if source == TLB:
+                    touch_data(s, entry)
+                done, value = read_device(s, where, size)
+                return OPERAND_OK if done else OPERAND_FAULT, value
             return OPERAND_FAULT, at
         if va + i == next_part:
             if source == TLB:

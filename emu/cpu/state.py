@@ -244,6 +244,8 @@ STATE_DTYPE = np.dtype(
         ("second_host", "i8"),
         ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
         ("in_code_write", "i8"),
+        ("emulating", "i8"),  # the device access under way is an intercepted instruction's
+        ("postponed", "i8"),  # it must wait: that instruction has not begun
         ("fault_va", "i8"),
         ("read_only_checked", "i8"),  # the instruction that reads a write-protected page is no read-modify-write
         # the operand of an access to inhibited memory: its host PC, the page it crosses into, its charged 1-KB granules

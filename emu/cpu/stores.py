@@ -1,5 +1,6 @@
 """Results of intercepted instructions: written through the MMU model, all of them or nothing."""
 
+from emu.cpu.device_operand import write_device
 from emu.cpu.memory import holds_code, place, touch_data
 from emu.cpu.operand import part_end
 from emu.cpu.processor import in_supervisor
@@ -20,11 +21,15 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
     supervisor = in_supervisor(s)
     for i in range(size):
         at = (va + i) & 0xFFFFFFFF
-        source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, at, WRITE, supervisor)
+        source, entry, pa, perms, _cm, _bits = resolve(s.mmu, at, WRITE, supervisor)
         if source == MISS or not permits(perms, WRITE):
             return False, at
-        _where, host, _pages = place(s, source, pa)
+        where, host, _pages = place(s, source, pa)
         if host == 0:
+            if i == 0 and where >= 0:
+                if source == TLB:
+                    touch_data(s, entry)
+                return write_device(s, where, size, value), at
             return False, at
     inhibited = 0
     next_part = va
