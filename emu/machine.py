@@ -265,11 +265,18 @@ class Machine:
         return max(0, int(s["idle_until"]) - int(s["cycles"])) / self.board.core_hz
 
     def let_time_pass(self, seconds: float) -> None:
-        """After StopReason.IDLE: the virtual time of the STOP goes on by ``seconds``, at most to what it waits for."""
+        """After StopReason.IDLE: the virtual time of the STOP goes on by ``seconds``, at most to what it waits for.
+
+        UsageError for a negative time, and without a STOP that waits.
+        """
         s = self.core.state
-        granted = int(s["cycles"]) + math.ceil(seconds * self.board.core_hz)
+        if seconds < 0 or not s["stopped"]:
+            raise UsageError(f"{seconds} seconds: time passes forwards only, and by itself while the guest runs")
+        now = int(s["cycles"])
+        granted = now + math.ceil(seconds * self.board.core_hz)
         s["idle_granted"] = granted
-        s["cycles"] = min(granted, int(s["idle_until"]))
+        # Not beyond what the host has caused since, as by typing; the rest passes when the run goes on.
+        s["cycles"] = max(now, min(granted, int(s["idle_until"]), int(self.core.devices["deadline"])))
         self.core.ask(compiled.DEVICES_CHANGED)
 
     @staticmethod

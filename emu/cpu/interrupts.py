@@ -31,7 +31,7 @@ def interrupt_mask(s: State) -> int:
 @njit
 def bring_up_to_date(s: State) -> None:
     """Derive what the run loop looks at from the requests and from the time of the next event."""
-    if s.edge_level | s.devices.level:
+    if s.edge_level | interrupt_controller.level_for_cpu(s.devices):
         s.attention |= ATTENTION_IRQ
     else:
         s.attention &= ~ATTENTION_IRQ
@@ -70,19 +70,18 @@ def interrupt_due(s: State) -> bool:
     instruction of a handler, reset included, has run (548xRM 3-38)."""
     if s.instructions == s.hold_instructions:
         return False
-    if s.edge_level == 7 or (s.devices.level == 7 and not s.devices.edge7_taken):
-        return True
-    return bool(max(s.edge_level, s.devices.level) > interrupt_mask(s))
+    level = max(s.edge_level, interrupt_controller.level_for_cpu(s.devices))
+    return bool(level == 7 or level > interrupt_mask(s))
 
 
 @njit
 def take_interrupt(s: State) -> None:
     """Deliver the highest request; between equal ones, the host's."""
     level, vector = s.edge_level, s.edge_vector
-    if level and level >= s.devices.level:
+    if level and level >= interrupt_controller.level_for_cpu(s.devices):
         s.edge_level = 0
     else:
-        level = s.devices.level
+        level = interrupt_controller.level_for_cpu(s.devices)
         vector = interrupt_controller.acknowledge(s.devices, level)
     bring_up_to_date(s)
     s.stopped = 0

@@ -138,8 +138,14 @@ def may_begin(s: State, offset: int, size: int, value: int, is_write: int) -> bo
 def access_time(s: State, offset: int, size: int, is_write: int) -> int:
     """When a peripheral access happens, if that matters to it: finding out takes as long as the access itself.
 
-    It is not before the block began nor after its last instruction, and often that is all that counts.
+    It is not before the block began nor after its last instruction, and often that is all that counts. What is due
+    before the access happens before it; that can only be inside an instruction that runs alone (see :func:`charge`).
     """
+    if s.single and s.devices.deadline <= s.cycles:
+        now = cycles_now(s)
+        if s.devices.deadline <= now:
+            bus.advance(s.devices, now)
+        return now
     if not bus.is_timed(s.devices, offset, size, is_write):
         return 0
     if not is_write and is_known(s):

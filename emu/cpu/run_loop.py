@@ -137,15 +137,15 @@ def wait(s: State) -> int:
     wake = wake_time(s)
     if wake >= NEVER and not (s.paced and typed_input_wakes(s)):
         return EVENT_STOPPED
-    if s.paced and wake > s.idle_granted:
-        s.idle_until = wake
-        return EVENT_IDLE
-    if wake > s.cycle_budget:
-        s.cycles = max(s.cycles, s.cycle_budget)
+    horizon = min(s.cycle_budget, s.idle_granted) if s.paced else s.cycle_budget
+    s.cycles = max(s.cycles, min(wake, horizon))
+    if wake <= s.cycles:
+        pass_time(s)
+        return EVENT_NONE
+    if s.cycles >= s.cycle_budget:
         return EVENT_LIMIT
-    s.cycles = max(s.cycles, wake)
-    pass_time(s)
-    return EVENT_NONE
+    s.idle_until = wake
+    return EVENT_IDLE
 
 
 @njit

@@ -147,8 +147,8 @@ def write(d: Devices, offset: int, size: int, value: int, now: int) -> None:
     if PSC <= offset < PSC + PSCS * PSC_STRIDE:
         psc.write(d, (offset - PSC) // PSC_STRIDE, offset & PSC_STRIDE - 1, size, value, now)
     elif INTC <= offset < GPT:
-        longword = value if size == 4 else merged(interrupt_controller.read(d, around - INTC), offset, size, value)
-        interrupt_controller.write(d, around - INTC, longword)
+        at = around - INTC
+        interrupt_controller.write(d, at, merged(interrupt_controller.kept(d, at), offset, size, value))
     elif SLICE <= offset < PIN:
         n, at = (offset - SLICE) // SLICE_STRIDE, around & SLICE_STRIDE - 1
         old = 0 if at == slice_timer.SSR else slice_timer.read(d, n, at, now)  # ones clear SSR

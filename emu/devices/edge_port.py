@@ -9,7 +9,7 @@ from emu.jit import njit
 
 __all__ = ["move_pin", "read", "write"]
 
-PAR, DDR, IER, DR, PDR, FR = range(6)  # fields of ``eport``: pin assignment (16 bits), then byte registers
+PAR, DDR, IER, DR, FR = range(5)  # fields of ``eport``: pin assignment (16 bits), then byte registers
 LEVEL, RISING, FALLING = 0, 1, 2  # EPPAR: two bits a pin; both bits: either edge
 PAR_BITS, PIN_BITS = 0xFFFC, 0xFE
 
@@ -36,10 +36,14 @@ def move_pin(d: Devices, pin: int, high: int) -> None:
 
 @njit
 def read(d: Devices, at: int) -> int:
-    """The longword at offset 0 or 4."""
+    """The longword at offset 0, 4, 8 or 12."""
     if at == 0:
-        return int(d.eport[PAR] << 16 | d.eport[DDR] << 8 | d.eport[IER])
-    return int(d.eport[DR] << 24 | d.pin_levels << 16 | d.eport[FR] << 8)
+        return int(d.eport[PAR] << 16)
+    if at == 4:
+        return int(d.eport[DDR] << 24 | d.eport[IER] << 16)
+    if at == 8:
+        return int(d.eport[DR] << 24 | d.pin_levels << 16)
+    return int(d.eport[FR] << 24)
 
 
 @njit
@@ -52,8 +56,12 @@ def write(d: Devices, at: int, size: int, value: int) -> None:
             d.eport[PAR] = d.eport[PAR] & 0xFF | byte << 8
         elif place == 1:
             d.eport[PAR] = d.eport[PAR] & 0xFF00 | byte & PAR_BITS
-        elif place == 6:
+        elif place == 4:
+            d.eport[DDR] = byte & PIN_BITS
+        elif place == 5:
+            d.eport[IER] = byte & PIN_BITS
+        elif place == 8:
+            d.eport[DR] = byte & PIN_BITS
+        elif place == 12:
             d.eport[FR] &= ~byte
-        elif place != 5 and place < 7:
-            d.eport[place - 1] = byte & PIN_BITS  # DDR, IER, DR
     update(d)

@@ -7,7 +7,7 @@ ICR, and level 0 means that it never interrupts.
 from emu.devices.state import Devices
 from emu.jit import njit
 
-__all__ = ["acknowledge", "passes", "read", "request_levels", "set_line", "update", "write"]
+__all__ = ["acknowledge", "kept", "level_for_cpu", "passes", "read", "request_levels", "set_line", "update", "write"]
 
 IPRH, IPRL, IMRH, IMRL, INTFRCH, INTFRCL = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 IRLR, ICR, SWIACK, LAST_IACK = 0x18, 0x40, 0xE0, 0xFC
@@ -88,6 +88,13 @@ def update(d: Devices) -> None:
 
 
 @njit
+def level_for_cpu(d: Devices) -> int:
+    """The level that may interrupt now. Level 7 is an edge: once taken it is none until it has gone, and as the
+    controller asks for its highest level only, it hides the lower ones meanwhile."""
+    return 0 if d.edge7_taken else int(d.level)
+
+
+@njit
 def set_line(d: Devices, source: int, state: bool) -> None:
     """A device raises or drops its request."""
     i = half(source)
@@ -101,6 +108,8 @@ def set_line(d: Devices, source: int, state: bool) -> None:
 @njit
 def passes(d: Devices, source: int, mask: int) -> bool:
     """Whether a request of ``source`` would interrupt a CPU whose mask is ``mask``."""
+    if d.edge7_taken:
+        return False
     level = level_of(d, source)
     return d.mask[half(source)] >> (source & 31) & 1 == 0 and (level > mask or level == 7)
 
@@ -139,6 +148,12 @@ def mask_low(d: Devices) -> int:
     """IMRL: bit 0 reads 1 while all 63 sources are masked (sheet 7 item 28)."""
     everything = d.mask[0] == BITS and d.mask[1] >> 1 == BITS >> 1
     return int(d.mask[1] & ~MASK_ALL | (MASK_ALL if everything else 0))
+
+
+@njit
+def kept(d: Devices, at: int) -> int:
+    """What a store to a part of the longword leaves in the rest of it: MASKALL acts only when it is stored itself."""
+    return mask_low(d) & ~MASK_ALL if at == IMRL else read(d, at)
 
 
 @njit

@@ -77,11 +77,23 @@ def interrupt_status(d: Devices, p: Psc, now: int) -> int:
 
 
 @njit
+def loops_back(p: Psc) -> bool:
+    """Whether the receiver hears the transmitter, and nobody else does."""
+    return bool(p.mode[1] & MR2_CHANNEL == MR2_LOCAL_LOOPBACK)
+
+
+@njit
+def listens(p: Psc) -> bool:
+    """Whether the receiver hears the line."""
+    return bool(p.receives and not loops_back(p))
+
+
+@njit
 def update(d: Devices, n: int, now: int) -> None:
     """Bring line and request up to date after a change."""
     p = d.psc[n]
     idle = p.fifo_count == 0 and p.arrives >= NEVER
-    if p.receives and idle and p.line_written > p.line_read and p.mode[1] & MR2_CHANNEL != MR2_LOCAL_LOOPBACK:
+    if listens(p) and idle and p.line_written > p.line_read:
         p.arrives = now + character_cycles(d, p)
     set_line(d, source(n), interrupt_status(d, p, now) & p.enabled != 0)
 
@@ -105,8 +117,9 @@ def pop(p: Psc) -> int:
     p.fifo_head = (p.fifo_head + 1) % FIFO
     p.fifo_count -= 1
     if p.from_line:
-        p.line_read += 1
-        p.from_line = 0
+        p.from_line -= 1
+        if p.from_line == 0:
+            p.line_read += 1
     return character
 
 
@@ -117,7 +130,7 @@ def send(d: Devices, n: int, character: int, now: int) -> None:
     if not p.transmits or waiting(d, p, now) >= FIFO:
         return
     p.sent = max(p.sent, now) + character_cycles(d, p)
-    if p.mode[1] & MR2_CHANNEL == MR2_LOCAL_LOOPBACK:
+    if loops_back(p):
         if p.receives:
             push(p, character)
     elif n == 0:
@@ -240,8 +253,9 @@ def advance(d: Devices, now: int) -> None:
     for n in range(PSCS):
         p = d.psc[n]
         if p.arrives <= now:
-            push(p, load8(p.line + p.line_read % LINE))
-            p.from_line = 1
+            if p.fifo_count < FIFO:  # else a loopback has filled it since, and the character waits on
+                push(p, load8(p.line + p.line_read % LINE))
+                p.from_line = p.fifo_count
             p.arrives = NEVER
         update(d, n, now)
 
@@ -250,4 +264,4 @@ def advance(d: Devices, now: int) -> None:
 def input_can_interrupt(d: Devices, n: int) -> bool:
     """Whether a character from the host would raise the PSC's request."""
     p = d.psc[n]
-    return bool(p.receives and p.enabled & ISR_RX and not p.mode[0] & MR1_INTERRUPT_WHEN_FULL)
+    return bool(listens(p) and p.enabled & ISR_RX and not p.mode[0] & MR1_INTERRUPT_WHEN_FULL)

@@ -107,11 +107,11 @@ def _registers() -> tuple[DeviceRegister, ...]:
     rows.append(DeviceRegister("GPIO and pin assignment", PIN, PINS, "rw"))
     rows += [
         DeviceRegister("EPPAR", EPORT + 0x0, 2, "rw", "w"),
-        DeviceRegister("EPDDR", EPORT + 0x2, 1, "rw", "w"),
-        DeviceRegister("EPIER", EPORT + 0x3, 1, "rw", "w"),
-        DeviceRegister("EPDR", EPORT + 0x4, 1, "rw", "w"),
-        DeviceRegister("EPPDR", EPORT + 0x5, 1, "r"),
-        DeviceRegister("EPFR", EPORT + 0x6, 1, "rw", "w"),
+        DeviceRegister("EPDDR", EPORT + 0x4, 1, "rw", "w"),
+        DeviceRegister("EPIER", EPORT + 0x5, 1, "rw", "w"),
+        DeviceRegister("EPDR", EPORT + 0x8, 1, "rw", "w"),
+        DeviceRegister("EPPDR", EPORT + 0x9, 1, "r"),
+        DeviceRegister("EPFR", EPORT + 0xC, 1, "rw", "w"),
     ]
     rows += [
         DeviceRegister("mailbox arguments", MAILBOX, 4 * MAILBOX_ARGS, "rw"),

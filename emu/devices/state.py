@@ -45,7 +45,10 @@ PSC_DTYPE = np.dtype(
         ("fifo_count", "i8"),
         ("overrun", "i8"),
         ("arrives", "i8"),  # core cycle when the next character has come over the line, or NEVER
-        ("from_line", "i8"),  # the oldest character of the FIFO is the line's oldest: it leaves both when it is read
+        (
+            "from_line",
+            "i8",
+        ),  # place in the FIFO (1 = oldest) of the character that came last over the line; 0 = none
         # what the host has typed: a ring of LINE bytes; the counts only grow
         ("line", "i8"),
         ("line_read", "i8"),
@@ -75,7 +78,7 @@ DEVICES_DTYPE = np.dtype(
         ("gpt_mode", "i8", (GPTS,)),
         ("gpt_count", "i8", (GPTS,)),
         ("pin_levels", "i8"),  # edge port: what the pins 7-1 are at
-        ("eport", "i8", (6,)),  # EPPAR, EPDDR, EPIER, EPDR, -, EPFR
+        ("eport", "i8", (5,)),  # EPPAR, EPDDR, EPIER, EPDR, EPFR
         ("pins", "u1", (PINS,)),
         # --- what PSC0 has sent and the host has not taken yet
         ("console", "i8"),
