@@ -93,6 +93,12 @@ class Snapshot:
     sram: tuple[bytes, bytes]
 
 
+def _used_pages(data: NDArray[np.uint8]) -> list[int]:
+    """Numbers of the 4-KB pages of ``data`` that are not all zero."""
+    found: list[int] = np.flatnonzero(np.bitwise_or.reduce(data.view(np.uint64).reshape(-1, 512), axis=1)).tolist()
+    return found
+
+
 class _Registers(MutableMapping[str, int]):
     """``machine.registers``: D0-D7, A0-A7, PC, SR, USP, the control registers, FPU and EMAC by lower-case name."""
 
@@ -301,7 +307,8 @@ class Machine:
         stops = sorted(set(stop_at))
         if len(stops) > st.MAX_STOPS:
             raise UsageError(f"{len(stops)} stop addresses: at most {st.MAX_STOPS} are possible")
-        s["stops"][: len(stops)] = stops
+        if stops:
+            s["stops"][: len(stops)] = stops
         s["n_stops"] = len(stops)
         s["attention"] = (int(s["attention"]) & ~st.ATTENTION_STOPS) | (st.ATTENTION_STOPS if stops else 0)
         s["stop_skip"] = self.registers["pc"]
@@ -514,8 +521,7 @@ class Machine:
         banks = []
         for bank in self.core.banks:
             pages = bank.data.reshape(-1, 4096)
-            used = np.flatnonzero(pages.any(axis=1))
-            banks.append((bank.name, {int(i): pages[i].tobytes() for i in used}))
+            banks.append((bank.name, {i: pages[i].tobytes() for i in _used_pages(bank.data)}))
         return Snapshot(record, registers, tuple(banks), bytes(self.console), miss_pc, self.core.save_sram())
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -524,8 +530,8 @@ class Machine:
             raise UsageError("the snapshot was taken with other memory attached")
         for bank, (_, stored) in zip(self.core.banks, snapshot.banks, strict=True):
             pages = bank.data.reshape(-1, 4096)
-            for used in np.flatnonzero(pages.any(axis=1)):
-                if int(used) not in stored:
+            for used in _used_pages(bank.data):
+                if used not in stored:
                     pages[used] = 0
             for i, data in stored.items():
                 pages[i] = np.frombuffer(data, np.uint8)

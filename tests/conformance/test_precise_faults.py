@@ -10,7 +10,7 @@ import random
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import pytest
 
@@ -30,7 +30,6 @@ from tests.support.guest import (
     MMUSR,
     MMUTR,
     RAM,
-    STACK,
     SUPERVISOR_SR,
     USER_SR,
     Bench,
@@ -48,7 +47,8 @@ from tests.support.memory_forms import CODE_WORD, SOURCE, STACK_OPERAND, TARGET,
 
 BOARD = Board("faults", "two megabytes behind each operand", ((RAM, 16 << 20),), (0x80000000, 1 << 28), 0xF0000000, 1)
 ACCESS_ERROR, TRAP_0 = 2, 32
-PARTS = 16  # of the whole matrix, so that each is a minute
+SETUPS_KEPT = 256  # sets of TLB entries; the cases of a form have few
+PARTS = 16  # of the whole matrix, so that no core waits long for the other at the end
 FS = {  # (kind, violation): fault status, sheet 3.3; a read-modify-write is refused at its read (1.11)
     (READ, False): 14,
     (RMW, False): 14,
@@ -73,9 +73,7 @@ FILL = b"\x40"  # any size of it is a number that every instruction takes
 WINDOW_BYTES = 96
 FREE_ENTRY = 32  # the lowest DTLB entry, never loaded
 ENTRY_NUMBERS = {SOURCE: 34, TARGET: 36, STACK_OPERAND: 38}
-BOOT = RAM + 0x2000
-LOG, PARAMETERS, COUNT, FINAL, DOUBLES = DATA, DATA + 0x40, DATA + 0x60, DATA + 0x80, DATA + 0x200
-FINAL_BYTES = 0x70
+LOG, PARAMETERS, COUNT, DOUBLES = DATA, DATA + 0x40, DATA + 0x60, DATA + 0x200
 FLAGS = {
     "compare": asm.alu("cmp", d(D2), D3),
     "add": asm.alu("add", d(D2), D4),
@@ -84,6 +82,12 @@ FLAGS = {
 }
 START = {f"d{i}": 0x11111111 * (i + 1) for i in range(8)} | {"d2": 7, "d3": 9, "d4": 0xC0000003}
 START |= {f"a{i}": 0x20202020 + i for i in range(7)}
+SEEN_AT_THE_END = (
+    *(f"{kind}{i}" for kind in "da" for i in range(8)),
+    "usp",
+    *(f"fp{i}" for i in range(8)),
+    *("fpcr", "fpsr", "fpiar", "acc0", "acc1", "acc2", "acc3", "macsr", "mask"),
+)
 REFUSED_STORE_SETS_FLAGS = ("MOV3Q",)  # the frame holds the new CCR, as 548xRM 3-40 has it for MMU off
 
 
@@ -166,23 +170,21 @@ def note_and_repair() -> bytes:
     return p.finish()
 
 
-def fpu_and_emac_to_memory() -> bytes:
-    """The end of a run: what cannot be read from outside, and the two registers that this takes."""
-    code = asm.move("l", d(D0), at(FINAL + 0x60)) + asm.move("l", asm.a(A5), at(FINAL + 0x64))
-    code += asm.lea(at(FINAL), A5) + words(0xF215, 0xF0FF)  # FMOVEM FP0-FP7,(A5)
-    code += words(0xF200, 0xA800) + asm.move("l", d(D0), at(FINAL + 0x68))  # FMOVE FPSR,D0
-    for i in range(4):  # MOVE ACCi,D0
-        code += words(0xA180 | i << 9) + asm.move("l", d(D0), at(FINAL + 0x40 + 4 * i))
-    return code + asm.HALT
-
-
 def fpu_and_emac_from_memory() -> bytes:
-    """The same before a run."""
+    """Numbers in FP0-FP7 and the accumulators."""
     code = asm.lea(at(DOUBLES), A5) + words(0xF215, 0xD0FF) + asm.moveq(0, D0) + words(0xF200, 0x8800)
     code += asm.moveq(-1, D0) + words(0xAD00)  # MOVE D0,MASK
     for i in range(4):  # MOVE D0,ACCi
         code += asm.moveq(17 * i, D0) + words(0xA100 | i << 9)
     return code
+
+
+@dataclass(frozen=True)
+class Setup:
+    """CPU and MMU of a machine, without the memory."""
+
+    registers: tuple[bytes, bytes, bytes]
+    sram: tuple[bytes, bytes]
 
 
 class Rig:
@@ -191,22 +193,36 @@ class Rig:
     def __init__(self, engine: str) -> None:
         self.guest = Bench(engine, board=BOARD)
         self.guest.handler(ACCESS_ERROR, note_and_repair())
-        self.guest.handler(TRAP_0, fpu_and_emac_to_memory())
         self.guest.put(DOUBLES, b"".join(struct.pack(">d", 1.5 + i) for i in range(8)))
+        self._reset = self._setup()
+        self._virtual_mode = lru_cache(SETUPS_KEPT)(self._enter_virtual_mode)
         self.flags = {name: self._run(lead + asm.trap(0), CODE_VA, CODE_PA, [], {}).sr for name, lead in FLAGS.items()}
+
+    def _setup(self) -> Setup:
+        core = self.guest.machine.core
+        return Setup(core.save(), core.save_sram())
+
+    def _set_up(self, setup: Setup) -> None:
+        self.guest.machine.core.load(*setup.registers, setup.sram)
+
+    def _enter_virtual_mode(self, entries: tuple[Entry, ...]) -> Setup:
+        """The guest loads FPU, EMAC, MMU and the given entries itself; many runs then begin where that has ended."""
+        self._set_up(self._reset)
+        locked = Entry(0, tag(CODE_VA), image(CODE_PA, 13, X | LK))
+        self.guest.run(fpu_and_emac_from_memory(), enter_virtual_mode((locked, *entries)), asm.HALT)
+        for name, value in START.items():
+            self.guest.registers[name] = value
+        return self._setup()
 
     def _run(
         self, code: bytes, va: int, pa: int, entries: list[Entry], registers: dict[str, int], sr: int = USER_SR
     ) -> Frame:
         """Run ``code`` behind the given entries, to its TRAP; the frame of that."""
         guest = self.guest
+        self._set_up(self._virtual_mode(tuple(entries)))
         guest.put(pa, code)
-        guest.registers["sr"] = SUPERVISOR_SR
-        guest.registers["a7"] = STACK
-        locked = Entry(0, tag(CODE_VA), image(CODE_PA, 13, X | LK))
-        guest.run(fpu_and_emac_from_memory(), enter_virtual_mode((locked, *entries)), asm.HALT)
         guest.registers["sr"] = sr
-        for name, value in (START | registers).items():
+        for name, value in registers.items():
             guest.registers[name] = value
         guest.registers["pc"] = va
         guest.resume(1_000)
@@ -240,12 +256,10 @@ class Rig:
         used = [entry for entry in wrong if entry]
         frame = self._run(code, va + offset, pa + offset, used, built.registers, mode(form))
         first = read_frame(guest.machine, LOG)
-        end = (frame.sr, frame.pc, *guest.data_registers()[1:], *(guest.registers[f"a{i}"] for i in (0, 1, 2, 3, 4, 6)))
+        end = (frame.sr, frame.pc, *(guest.registers[name] for name in SEEN_AT_THE_END))
         memory = tuple(guest.machine.read_physical(at_, WINDOW_BYTES) for at_, _ in windows)
-        saved = guest.machine.read_physical(FINAL, FINAL_BYTES)
-        user_stack = guest.registers["usp"]
         mmu = [guest.long(LOG + at_) for at_ in (8, 12, 16)]
-        return Outcome(guest.long(COUNT), first, mmu[0], mmu[1], mmu[2] >> 16, (*end, user_stack, saved, memory))
+        return Outcome(guest.long(COUNT), first, mmu[0], mmu[1], mmu[2] >> 16, (*end, memory))
 
 
 def mode(form: Form) -> int:
