@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-u
 
 firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
 	$(MAKE) -C firmware
+
+linux:  ## build an unmodified Linux from Debian's linux-source-6.1: build/linux/vmlinux
+	@$(PYTHON) firmware/linux/build.py
 
 readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents
