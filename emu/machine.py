@@ -44,6 +44,7 @@ from emu.timing.constants import Costs
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
 
 log = logging.getLogger(__name__)
+TYPING_STARTS = 1  # virtual seconds after the guest has begun to listen, if it does not wait for input before
 
 HypercallHandler = Callable[[int, tuple[int, ...]], tuple[int, Sequence[int]] | None]
 
@@ -242,7 +243,8 @@ class Machine:
         """Call ``supply`` when the guest turns PSC0's receiver on for the first time, and type what it returns.
 
         Time stands still meanwhile, so a script from a pipe is delivered at the same virtual time in every run, and a
-        guest that never listens never waits for it.
+        guest that never listens never waits for it. The first character comes when the guest waits for interrupts, or
+        a second later, as if somebody had waited for its prompt.
         """
         self._on_listening = supply
         self.core.devices["psc"]["asks"][0] = 1
@@ -344,6 +346,7 @@ class Machine:
             return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
+            d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
             if self._on_listening is not None:
                 self.type_in(self._on_listening())
             return None
