@@ -219,7 +219,10 @@ class Machine:
         return data
 
     def raise_interrupt(self, level: int, vector: int) -> None:
-        """Request an interrupt (an edge: the acknowledge clears it). UsageError for a bad level or vector."""
+        """Request an interrupt (an edge: the acknowledge clears it, another request of its level replaces it).
+
+        UsageError for a bad level or vector.
+        """
         self._check_interrupt(level, vector)
         self.core.ask(compiled.INTERRUPT, level, vector)
 
