@@ -38,7 +38,7 @@ from emu.mmu.registers import (
     VECTORS,
 )
 from emu.profile import decode_records
-from emu.regions import MORE_PLACES, OTHER, Regions
+from emu.regions import MORE_PLACES, OTHER, Region, Regions
 from emu.timing.constants import Costs
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
@@ -154,6 +154,7 @@ class Machine:
         for i, (base, size) in enumerate(board.ram):
             self.core.add_bank(f"RAM{i}" if i else "RAM", base, size)
         self.regions = Regions()
+        self._published: list[Region] | None = None  # the regions that the record has
         self.registers = _Registers(self.core)
         self.on_hypercall: HypercallHandler | None = None
         self.on_console: Callable[[bytes], None] | None = None
@@ -220,7 +221,10 @@ class Machine:
         return data
 
     def raise_interrupt(self, level: int, vector: int) -> None:
-        """Request an interrupt (an edge: the acknowledge clears it). UsageError for a bad level or vector."""
+        """Request an interrupt (an edge: the acknowledge clears it, another request of its level replaces it).
+
+        UsageError for a bad level or vector.
+        """
         self._check_interrupt(level, vector)
         self.core.ask(compiled.INTERRUPT, level, vector)
 
@@ -451,10 +455,14 @@ class Machine:
     # --- results
 
     def _publish_regions(self) -> None:
+        regions = list(self.regions)
+        if regions == self._published:
+            return
         records = self.core.state["regions"]
-        for i, region in enumerate(self.regions):
+        for i, region in enumerate(regions):
             records[i]["start"], records[i]["end"] = region.start, region.end
-        self.core.state["n_regions"] = len(self.regions)
+        self.core.state["n_regions"] = len(regions)
+        self._published = regions
 
     def counters(self) -> Counters:
         """All counters since the machine was made."""
@@ -539,6 +547,7 @@ class Machine:
             for i, data in stored.items():
                 pages[i] = np.frombuffer(data, np.uint8)
         self.core.load(snapshot.record, snapshot.registers, snapshot.miss_pc, snapshot.sram)
+        self._published = None
         self.console = bytearray(snapshot.console)
 
     def close(self) -> None:

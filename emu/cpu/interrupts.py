@@ -47,10 +47,19 @@ def follow_devices(s: State) -> None:
 
 @njit
 def request_from_host(s: State, level: int, vector: int) -> None:
-    """The host's request; the highest one waits."""
-    if level > s.edge_level:
-        s.edge_level = level
-        s.edge_vector = vector
+    """The host's request; one that waits at the same level gives way."""
+    s.edge_vectors[level] = vector + 1
+    s.edge_level = max(s.edge_level, level)
+
+
+@njit
+def acknowledge_host(s: State) -> int:
+    """The vector of the host's highest request, which is over with that."""
+    vector = s.edge_vectors[s.edge_level] - 1
+    s.edge_vectors[s.edge_level] = 0
+    while s.edge_level and s.edge_vectors[s.edge_level] == 0:
+        s.edge_level -= 1
+    return int(vector)
 
 
 @njit
@@ -77,11 +86,10 @@ def interrupt_due(s: State) -> bool:
 @njit
 def take_interrupt(s: State) -> None:
     """Deliver the highest request; between equal ones, the host's."""
-    level, vector = s.edge_level, s.edge_vector
-    if level and level >= interrupt_controller.level_for_cpu(s.devices):
-        s.edge_level = 0
+    level = max(s.edge_level, interrupt_controller.level_for_cpu(s.devices))
+    if level == s.edge_level:
+        vector = acknowledge_host(s)
     else:
-        level = interrupt_controller.level_for_cpu(s.devices)
         vector = interrupt_controller.acknowledge(s.devices, level)
     bring_up_to_date(s)
     s.stopped = 0

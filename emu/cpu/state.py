@@ -271,8 +271,8 @@ STATE_DTYPE = np.dtype(
         ("halt_address", "i8"),
         ("halt_value", "i8"),
         ("stopped", "i8"),  # STOP: waits for an interrupt
-        ("edge_level", "i8"),  # an interrupt that the host requests, once: level (0 none) and vector
-        ("edge_vector", "i8"),
+        ("edge_level", "i8"),  # interrupts that the host requests, once: the highest level (0 none)
+        ("edge_vectors", "i8", (8,)),  # by level: vector + 1, or 0
         ("hold_instructions", "i8"),  # "instructions" when the last exception was taken
         ("timer_cycle", "i8"),  # core cycle when such a request is made, or NEVER
         ("timer_level", "i8"),

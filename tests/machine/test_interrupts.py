@@ -78,6 +78,22 @@ def test_an_edge_is_delivered_once(guest: Bench) -> None:
     assert guest.registers["d7"] == 1
 
 
+@pytest.mark.parametrize("levels", [(3, 5), (5, 3)])
+def test_requests_of_several_levels_all_come(guest: Bench, levels: tuple[int, int]) -> None:
+    """Masked when they are made, then the highest first; of two at one level the later stands."""
+    for level in levels:
+        guest.handler(VECTOR + level, asm.shift("lsl", 4, D7) + asm.addq(level, d(D7)) + asm.RTE)
+    guest.start(idle(masked(6)) + idle(masked(0)))
+    for level in levels:
+        guest.machine.raise_interrupt(level, VECTOR)
+        guest.machine.raise_interrupt(level, VECTOR + level)
+    guest.resume()
+    assert guest.registers["d7"] == 0
+    guest.start(idle(masked(0)))
+    guest.resume()
+    assert guest.registers["d7"] == 0x53
+
+
 def test_the_first_instruction_of_a_handler_is_not_interrupted(engine: str) -> None:
     """548xRM 3-38. Whenever the request comes, a handler that begins by raising the mask is never interrupted."""
     seen = set()
