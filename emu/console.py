@@ -24,6 +24,7 @@ from emu.machine import Machine
 
 __all__ = [
     "ESCAPE_KEYS",
+    "Cancelled",
     "Command",
     "EscapeDecoder",
     "Keyboard",
@@ -40,6 +41,10 @@ CHUNK = 4096  # bytes of one read; a terminal holds no more
 ESCAPE = 0x01  # Ctrl-A
 LONGEST_WAIT = 0.1  # seconds until flags that signals set are looked at again
 MOST_OWED = 0.1  # seconds that the guest's clock may differ from the host's and still be brought back to it
+
+
+class Cancelled(Exception):
+    """Nobody waits for the script any more."""
 
 
 class Command(Enum):
@@ -266,7 +271,10 @@ def stdin_is_terminal() -> bool:
 
 
 def read_script(cancelled: Callable[[], bool], fd: int = STDIN) -> bytes:
-    """Standard input to its end; nothing if it is closed, or once ``cancelled``. UsageError when it is too long."""
+    """Standard input to its end; nothing if it is closed.
+
+    Raises Cancelled as soon as ``cancelled`` says so, UsageError when the input is unreadable or too long.
+    """
     script = bytearray()
     if sys.stdin is None:
         return b""
@@ -282,4 +290,4 @@ def read_script(cancelled: Callable[[], bool], fd: int = STDIN) -> bytes:
         script += part
         if len(script) > LINE:
             raise UsageError(f"standard input: more than {LINE:,} bytes, which is all that can wait for the guest")
-    return b""
+    raise Cancelled

@@ -17,6 +17,7 @@ from types import FrameType
 
 from emu.board import Board, get_board
 from emu.console import (
+    Cancelled,
     Command,
     Keyboard,
     Pace,
@@ -349,9 +350,10 @@ def run_slices(machine: Machine, budget: Budget, host: Host) -> tuple[StopReason
         length = slice_length if instructions_left is None else min(slice_length, instructions_left)
         cycles = slice_length * CYCLES_PER_INSTRUCTION
         start = time.perf_counter()
-        result = machine.run(
-            max_instructions=length, max_cycles=cycles if cycles_left is None else min(cycles, cycles_left)
-        )
+        try:
+            result = machine.run(length, cycles if cycles_left is None else min(cycles, cycles_left))
+        except Cancelled:
+            continue  # there is a reason to stop
         seconds = time.perf_counter() - start
         over = result.reason is StopReason.CYCLES and cycles_left is not None and cycles_left <= cycles
         idle = 0.0

@@ -350,12 +350,14 @@ class Machine:
             return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
+            self._drain_console()  # the host may take its time now
             text = self._on_listening() if self._on_listening is not None else b""
             if text:  # and nobody types by himself, who would have to wait
                 d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
                 self.type_in(text)
             return None
         if event == st.EVENT_UNMODELLED:
+            self._drain_console()
             self._note_unmodelled(pc)
             return None
         if event == st.EVENT_LIMIT:

@@ -49,7 +49,7 @@ def test_keys_reach_the_guest_and_its_answer_appears(tmp_path: Path, polling: bo
         assert terminal.expect(b"H") == b"H"  # and nothing else: the terminal itself does not echo
         terminal.type(b"i\r")
         assert terminal.expect(b"I\r") == b"I\r"
-        terminal.type(b"q")
+        terminal.type(b"Q")
         text, status = terminal.finish()
     assert status == 0
     assert b"HALT" in text
@@ -118,7 +118,7 @@ def test_reset_starts_the_board_and_its_counters_anew(terminal: Terminal) -> Non
 
 
 def test_a_busy_guest_can_be_left(terminal: Terminal) -> None:
-    terminal.type(b"al")
+    terminal.type(b"aL")
     terminal.expect(b"A")
     terminal.type(b"\x01x")
     text, status = terminal.finish()
@@ -131,7 +131,7 @@ def test_a_busy_guest_can_be_left(terminal: Terminal) -> None:
 def test_the_terminal_is_restored_after_an_error_of_the_guest(echo: Path) -> None:
     with on_terminal("run", echo, "--strict") as terminal:
         terminal.expect(READY)
-        terminal.type(b"u")
+        terminal.type(b"U")
         text, status = terminal.finish()
 
         assert status == 2
@@ -171,7 +171,7 @@ def test_a_stopped_run_gives_the_terminal_back_and_takes_it_again(terminal: Term
 
 
 def test_a_warning_begins_a_line(terminal: Terminal) -> None:
-    terminal.type(b"u")
+    terminal.type(b"U")
     text = terminal.expect(b"U")
 
     assert text.startswith(b"\r\ncfemu: read of the unmodelled register MBAR+0x100 at PC ")
@@ -179,7 +179,7 @@ def test_a_warning_begins_a_line(terminal: Terminal) -> None:
 
 
 def test_a_stop_that_nothing_ends_ends_the_session(terminal: Terminal) -> None:
-    terminal.type(b"s")
+    terminal.type(b"S")
     text, status = terminal.finish()
 
     assert status == 0

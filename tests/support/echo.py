@@ -1,7 +1,7 @@
 """A bare program for the default board that answers what is typed on PSC0, by interrupt with STOP between, or polling.
 
-It says ``> `` when it is ready, echoes each character in capitals, and obeys some: ``q`` HALT, ``w`` resets the board,
-``u`` reads a register that nothing models, ``s`` waits in STOP for ever, ``l`` loops for ever.
+It says ``> `` when it is ready, echoes each character in capitals, and obeys some capitals: ``Q`` HALT, ``W`` resets
+the board, ``U`` reads a register that nothing models, ``S`` waits in STOP for ever, ``L`` loops for ever.
 """
 
 from tests.support import asm, elfgen
@@ -71,11 +71,11 @@ def _answer(origin: int) -> Assembler:
     code = Assembler(origin)
     code.add(asm.mvz("b", at(PSC[0] + BUFFER), D6))
     for letter, action in (
-        ("q", asm.HALT),
-        ("w", store("l", 1, GPT0_COUNT) + store("l", WATCHDOG_RESET, GPT0_MODE)),
-        ("u", asm.move("l", at(UNMODELLED), d(D0))),
-        ("s", asm.stop(masked(7))),
-        ("l", asm.branch_b("ra", -2)),
+        ("Q", asm.HALT),
+        ("W", store("l", 1, GPT0_COUNT) + store("l", WATCHDOG_RESET, GPT0_MODE)),
+        ("U", asm.move("l", at(UNMODELLED), d(D0))),
+        ("S", asm.stop(masked(7))),
+        ("L", asm.branch_b("ra", -2)),
     ):
         code.add(asm.move("l", imm(ord(letter)), d(D0)), asm.alu("cmp", d(D6), D0))
         code.branch("ne", f"not {letter}")
