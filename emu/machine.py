@@ -38,12 +38,13 @@ from emu.mmu.registers import (
     VECTORS,
 )
 from emu.profile import decode_records
-from emu.regions import MORE_PLACES, OTHER, Regions
+from emu.regions import MORE_PLACES, OTHER, Region, Regions
 from emu.timing.constants import Costs
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
 
 log = logging.getLogger(__name__)
+TYPING_STARTS = 1  # virtual seconds after the guest has begun to listen, if it does not wait for input before
 
 HypercallHandler = Callable[[int, tuple[int, ...]], tuple[int, Sequence[int]] | None]
 
@@ -153,6 +154,7 @@ class Machine:
         for i, (base, size) in enumerate(board.ram):
             self.core.add_bank(f"RAM{i}" if i else "RAM", base, size)
         self.regions = Regions()
+        self._published: list[Region] | None = None  # the regions that the record has
         self.registers = _Registers(self.core)
         self.on_hypercall: HypercallHandler | None = None
         self.on_console: Callable[[bytes], None] | None = None
@@ -245,7 +247,8 @@ class Machine:
         """Call ``supply`` when the guest turns PSC0's receiver on for the first time, and type what it returns.
 
         Time stands still meanwhile, so a script from a pipe is delivered at the same virtual time in every run, and a
-        guest that never listens never waits for it.
+        guest that never listens never waits for it. The first character comes when the guest waits for interrupts, or
+        a second later, as if somebody had waited for its prompt.
         """
         self._on_listening = supply
         self.core.devices["psc"]["asks"][0] = 1
@@ -347,6 +350,7 @@ class Machine:
             return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
+            d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
             if self._on_listening is not None:
                 self.type_in(self._on_listening())
             return None
@@ -451,10 +455,14 @@ class Machine:
     # --- results
 
     def _publish_regions(self) -> None:
+        regions = list(self.regions)
+        if regions == self._published:
+            return
         records = self.core.state["regions"]
-        for i, region in enumerate(self.regions):
+        for i, region in enumerate(regions):
             records[i]["start"], records[i]["end"] = region.start, region.end
-        self.core.state["n_regions"] = len(self.regions)
+        self.core.state["n_regions"] = len(regions)
+        self._published = regions
 
     def counters(self) -> Counters:
         """All counters since the machine was made."""
@@ -539,6 +547,7 @@ class Machine:
             for i, data in stored.items():
                 pages[i] = np.frombuffer(data, np.uint8)
         self.core.load(snapshot.record, snapshot.registers, snapshot.miss_pc, snapshot.sram)
+        self._published = None
         self.console = bytearray(snapshot.console)
 
     def close(self) -> None:

@@ -12,8 +12,10 @@ from functools import cache
 from emu import object_code
 
 __all__ = [
+    "CPU_REGISTERS",
     "DEVICES_CHANGED",
     "FLUSH",
+    "GET_CPU",
     "GET_PC",
     "GET_REGISTER",
     "GET_SR",
@@ -68,7 +70,9 @@ PUBLIC_CALLBACKS = {
     INTERRUPT,  # level, vector: the host requests it
     MOVE_PIN,  # pin of the edge port, 1 high or 0 low
     DEVICES_CHANGED,  # from outside, or the limits of the run were: derive what follows from it
-) = range(13)
+    GET_CPU,  # address of CPU_REGISTERS 64-bit integers: they become D0-D7, A0-A7, PC, SR, USP
+) = range(14)
+CPU_REGISTERS = 19
 
 
 @cache

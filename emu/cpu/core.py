@@ -120,6 +120,8 @@ class Core:
         self._access_map = access_map()
         self._opcodes = opcode_table()
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
+        self._cpu = np.zeros(compiled.CPU_REGISTERS, np.int64)
+        self._cpu_address = _address(self._cpu)
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
@@ -295,6 +297,12 @@ class Core:
     def ask(self, request: int, first: int = 0, second: int = 0) -> int:
         """See :func:`emu.cpu.compiled.ask`."""
         return compiled.ask(self._record, request, first, second)
+
+    def cpu_registers(self) -> list[int]:
+        """D0-D7, A0-A7, PC, SR, USP, in one request."""
+        self.ask(compiled.GET_CPU, self._cpu_address)
+        values: list[int] = self._cpu.tolist()
+        return values
 
     def console_take(self) -> bytes:
         """Bytes that the guest transmitted since the last call."""

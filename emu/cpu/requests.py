@@ -6,6 +6,7 @@ from emu.cpu import processor
 from emu.cpu.compiled import (
     DEVICES_CHANGED,
     FLUSH,
+    GET_CPU,
     GET_PC,
     GET_REGISTER,
     GET_SR,
@@ -27,6 +28,7 @@ from emu.jit import cfunc, njit
 from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.movec import movec
 from emu.mmu.state import FETCH
+from emu.raw_memory import store64
 
 __all__ = ["serve_request"]
 
@@ -43,6 +45,16 @@ def view(s: State, va: int, kind: int) -> int:
         return 0
     _where, host, _pages = place(s, source, pa)
     return host
+
+
+@njit
+def list_cpu(s: State, where: int) -> None:
+    """Store D0-D7, A0-A7, PC, SR and USP at the host address ``where``."""
+    for i in range(16):
+        store64(where + 8 * i, processor.get_register(s, i))
+    store64(where + 128, processor.get_pc(s))
+    store64(where + 136, processor.get_sr(s))
+    store64(where + 144, processor.get_usp(s))
 
 
 @njit
@@ -78,6 +90,8 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
         processor.set_sr(s, first)
     elif request == GET_USP:
         result = processor.get_usp(s)
+    elif request == GET_CPU:
+        list_cpu(s, first)
     elif request == MOVEC:
         write_control(s, first, second)
     elif request == INTERRUPT:

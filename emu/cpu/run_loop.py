@@ -11,7 +11,7 @@ from numba import carray, types
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event
 from emu.cpu.exceptions import access_error, deliver
-from emu.cpu.interrupts import interrupt_due, pass_time, take_interrupt, typed_input_wakes, wake_time
+from emu.cpu.interrupts import follow_devices, interrupt_due, pass_time, take_interrupt, typed_input_wakes, wake_time
 from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt
 from emu.cpu.processor import SR_T, get_pc, get_register, in_supervisor, set_register, system_byte
 from emu.cpu.raw import call_ctl, call_start, load8, load64, state_pointer, store32, store64
@@ -44,6 +44,7 @@ from emu.cpu.state import (
     State,
 )
 from emu.cpu.translate import write_back
+from emu.devices import psc
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
 from emu.mmu.state import FETCH
@@ -135,6 +136,9 @@ def word_of(s: State, pc: int) -> int:
 @njit
 def wait(s: State) -> int:
     """STOP: let time pass until something wakes the CPU; an event that ends the run, or EVENT_NONE to look again."""
+    if s.devices.psc[0].quiet_until > s.cycles and typed_input_wakes(s):
+        psc.end_silence(s.devices, 0, s.cycles)
+        follow_devices(s)
     wake = wake_time(s)
     if wake >= NEVER and not (s.paced and typed_input_wakes(s)):
         return EVENT_STOPPED

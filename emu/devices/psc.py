@@ -11,7 +11,7 @@ from emu.devices.state import FIFO, LINE, NEVER, PSCS, Devices, Psc
 from emu.jit import njit
 from emu.raw_memory import load8, store8
 
-__all__ = ["advance", "advance_due", "asks_for_input", "input_can_interrupt", "read", "source", "write"]
+__all__ = ["advance", "advance_due", "asks_for_input", "end_silence", "input_can_interrupt", "read", "source", "write"]
 
 MR, SR_CSR, CR, RB_TB, IPCR_ACR, ISR_IMR, CTUR, CTLR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C
 OPSET, OPRESET, SICR = 0x38, 0x3C, 0x40
@@ -94,7 +94,7 @@ def update(d: Devices, n: int, now: int) -> None:
     p = d.psc[n]
     idle = p.fifo_count == 0 and p.arrives >= NEVER
     if listens(p) and idle and p.line_written > p.line_read:
-        p.arrives = now + character_cycles(d, p)
+        p.arrives = max(now, p.quiet_until) + character_cycles(d, p)
     set_line(d, source(n), interrupt_status(d, p, now) & p.enabled != 0)
 
 
@@ -258,6 +258,14 @@ def advance(d: Devices, now: int) -> None:
                 p.from_line = p.fifo_count
             p.arrives = NEVER
         update(d, n, now)
+
+
+@njit
+def end_silence(d: Devices, n: int, now: int) -> None:
+    """The guest waits: what the host types begins now."""
+    d.psc[n].quiet_until = now
+    d.psc[n].arrives = NEVER
+    update(d, n, now)
 
 
 @njit

@@ -53,6 +53,7 @@ PSC_DTYPE = np.dtype(
         ("line", "i8"),
         ("line_read", "i8"),
         ("line_written", "i8"),
+        ("quiet_until", "i8"),  # core cycle before which the host types nothing
         ("asks", "i8"),  # the host wants to know when the receiver is turned on for the first time
     ]
 )

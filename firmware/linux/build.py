@@ -33,7 +33,8 @@ PACKAGES = {  # what must be found -> the Debian package that has it
 COMPILE = (
     *(f"{CROSS}gcc", "-mcpu=5475", "-Os", "-Wall", "-Wextra", "-Werror"),
     *("-Wno-unused-parameter", "-Wno-missing-field-initializers"),
-    *("-ffreestanding", "-fno-stack-protector", "-nostdlib", "-static", "-Wl,-z,noexecstack"),
+    *("-ffreestanding", "-fno-stack-protector", "-nostdlib", "-static"),
+    *("-Wl,-z,noexecstack", "-Wl,--build-id=none"),
     "-Wl,-Ttext-segment=0x80000000",  # the ACRs of this kernel hide everything below 32 MB from user mode
 )
 SHARED = ("start.S", "syscalls.c", "text.c")
@@ -55,20 +56,28 @@ class BuildError(Exception):
 
 
 def missing_packages() -> list[str]:
-    """Debian packages that must be installed first."""
+    """Debian packages that must be installed first. The kernel's own tools need a C library's headers."""
     missing = {package for tool, package in PACKAGES.items() if shutil.which(tool) is None}
     if not TARBALL.exists():
         missing.add("linux-source-6.1")
+    if not Path("/usr/include/stdio.h").exists():
+        missing.add("libc6-dev")
     return sorted(missing)
+
+
+def tarball_version() -> str:
+    """What tells one version of Debian's tarball from the next."""
+    about = TARBALL.stat()
+    return f"{about.st_size} {about.st_mtime_ns}"
 
 
 def inputs_digest() -> str:
     """Of everything that the kernel is made from."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in HERE.rglob("*") if p.is_file() and p.suffix != ".pyc"):
-        digest.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes())
-    about = TARBALL.stat()
-    digest.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+    compiler = subprocess.run([f"{CROSS}gcc", "--version"], check=True, capture_output=True).stdout
+    digest = hashlib.sha256(compiler + tarball_version().encode())
+    inputs = [HERE / name for name in ("build.py", "kernel.config", "initramfs.list")]
+    for path in (*inputs, *sorted((HERE / "init").iterdir())):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -78,7 +87,7 @@ def run(command: Sequence[str | Path], what: str) -> None:
         log.write(f"\n# {what}\n")
         log.flush()
         done = subprocess.run(
-            command, check=False, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **REPRODUCIBLE}
+            command, check=False, stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **REPRODUCIBLE}
         )
     if done.returncode:
         tail = (BUILD / "log").read_text(errors="replace").splitlines()[-15:]
@@ -87,14 +96,18 @@ def run(command: Sequence[str | Path], what: str) -> None:
 
 
 def unpack() -> None:
-    """The kernel's source; half an unpacking is never taken for a whole one."""
-    if SOURCE.exists():
+    """The kernel's source; half an unpacking is never taken for a whole one, nor an old source for a new one."""
+    stamp = SOURCE / ".tarball"
+    if stamp.exists() and stamp.read_text() == tarball_version():
         return
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.rmtree(OBJECTS, ignore_errors=True)
     part = BUILD / "source.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     run(["tar", "-xf", TARBALL, "-C", part, "--strip-components=1"], "unpacking the kernel's source")
     part.rename(SOURCE)
+    stamp.write_text(tarball_version())
 
 
 def build_programs() -> None:
@@ -117,17 +130,24 @@ def build_kernel() -> None:
     initramfs = filled_in(HERE / "initramfs.list", " PROGRAMS/", f" {PROGRAMS}/")
     config = filled_in(HERE / "kernel.config", '"INITRAMFS"', f'"{initramfs}"')
     OBJECTS.mkdir(exist_ok=True)
-    make = ["make", "-s", "-C", SOURCE, f"O={OBJECTS}", "ARCH=m68k", f"CROSS_COMPILE={CROSS}"]
+    make: list[str | Path] = ["make", "-s", "-C", SOURCE, f"O={OBJECTS}", "ARCH=m68k", f"CROSS_COMPILE={CROSS}"]
     run([*make, f"KCONFIG_ALLCONFIG={config}", "allnoconfig"], "configuring the kernel")
     check_configuration(config)
     run([*make, f"-j{os.cpu_count() or 1}", "vmlinux"], "compiling the kernel")
     shutil.copyfile(OBJECTS / "vmlinux", VMLINUX)
 
 
+def is_off(line: str, got: Sequence[str]) -> bool:
+    """Whether ``line`` asks for an option not to be set, and it does not even exist here."""
+    option = line.removeprefix("# ").removesuffix(" is not set")
+    return line.startswith("#") and not any(g.startswith(f"{option}=") for g in got)
+
+
 def check_configuration(wanted: Path) -> None:
     """Every line asked for must have come true: kconfig drops what it does not know without a word."""
     got = (OBJECTS / ".config").read_text().splitlines()
-    lost = [line for line in wanted.read_text().splitlines() if line.startswith("CONFIG_") and line not in got]
+    lines = [line for line in wanted.read_text().splitlines() if line.startswith(("CONFIG_", "# CONFIG_"))]
+    lost = [line for line in lines if line not in got and not is_off(line, got)]
     if lost:
         raise BuildError(f"the kernel's configuration does not take {', '.join(lost)}")
 
@@ -153,6 +173,9 @@ def main() -> int:
     except BuildError as error:
         print(f"make linux: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("make linux: interrupted; the next one goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -82,12 +82,7 @@ FLAGS = {
 }
 START = {f"d{i}": 0x11111111 * (i + 1) for i in range(8)} | {"d2": 7, "d3": 9, "d4": 0xC0000003}
 START |= {f"a{i}": 0x20202020 + i for i in range(7)}
-SEEN_AT_THE_END = (
-    *(f"{kind}{i}" for kind in "da" for i in range(8)),
-    "usp",
-    *(f"fp{i}" for i in range(8)),
-    *("fpcr", "fpsr", "fpiar", "acc0", "acc1", "acc2", "acc3", "macsr", "mask"),
-)
+UNITS = (*(f"fp{i}" for i in range(8)), "fpcr", "fpsr", "fpiar", *(f"acc{i}" for i in range(4)), "macsr", "mask")
 REFUSED_STORE_SETS_FLAGS = ("MOV3Q",)  # the frame holds the new CCR, as 548xRM 3-40 has it for MMU off
 
 
@@ -256,7 +251,8 @@ class Rig:
         used = [entry for entry in wrong if entry]
         frame = self._run(code, va + offset, pa + offset, used, built.registers, mode(form))
         first = read_frame(guest.machine, LOG)
-        end = (frame.sr, frame.pc, *(guest.registers[name] for name in SEEN_AT_THE_END))
+        units = [guest.registers[name] for name in UNITS]
+        end = (frame.sr, frame.pc, *guest.machine.core.cpu_registers(), *units)
         memory = tuple(guest.machine.read_physical(at_, WINDOW_BYTES) for at_, _ in windows)
         mmu = [guest.long(LOG + at_) for at_ in (8, 12, 16)]
         return Outcome(guest.long(COUNT), first, mmu[0], mmu[1], mmu[2] >> 16, (*end, memory))

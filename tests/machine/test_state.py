@@ -255,6 +255,19 @@ def test_a_snapshot_of_other_memory_is_refused(guest: Bench) -> None:
         guest.machine.restore(saved)
 
 
+@pytest.mark.parametrize("sr", [SUPERVISOR_SR, USER_SR | 0x15])
+def test_the_registers_of_the_cpu_at_once_are_those_by_name(guest: Bench, sr: int) -> None:
+    guest.run(enter_virtual_mode(), asm.HALT)  # with EUSP, so that USP and A7 differ
+    names = [f"{kind}{i}" for kind in "da" for i in range(8)]
+    for i, name in enumerate((*names, "pc")):
+        guest.registers[name] = 0x91000000 + 0x111112 * i
+    guest.registers["sr"] = sr
+    values = guest.machine.core.cpu_registers()
+    assert values == [guest.registers[name] for name in (*names, "pc", "sr", "usp")]
+    assert len(set(values)) >= 18
+    assert values[17] == sr
+
+
 # --- several machines
 
 

@@ -10,6 +10,7 @@ import math
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache, cached_property
 
 BSUN, INAN, OPERR, OVFL, UNFL, DZ, INEX, IDE = (0x8000 >> i for i in range(8))
 IOP, ACC_OVFL, ACC_UNFL, ACC_DZ, ACC_INEX = 0x80, 0x40, 0x20, 0x10, 0x08
@@ -35,6 +36,12 @@ def to_float(bits: int) -> float:
     return value
 
 
+@cache
+def power(exponent: int) -> Fraction:
+    """2**exponent."""
+    return Fraction(2) ** exponent
+
+
 @dataclass(frozen=True)
 class Format:
     """A binary format: bits of the fraction and exponents of normalised numbers."""
@@ -43,10 +50,10 @@ class Format:
     lowest: int
     highest: int
 
-    @property
+    @cached_property
     def largest(self) -> Fraction:
         """The largest finite number."""
-        return (2 - Fraction(1, 1 << self.fraction)) * Fraction(2) ** self.highest
+        return (2 - Fraction(1, 1 << self.fraction)) * power(self.highest)
 
 
 SINGLE, DOUBLE = Format(23, -126, 127), Format(52, -1022, 1023)
@@ -55,7 +62,7 @@ SINGLE, DOUBLE = Format(23, -126, 127), Format(52, -1022, 1023)
 def exponent_of(value: Fraction) -> int:
     """e with 2**e <= value < 2**(e+1)."""
     guess = value.numerator.bit_length() - value.denominator.bit_length()
-    return guess if Fraction(2) ** guess <= value else guess - 1
+    return guess if power(guess) <= value else guess - 1
 
 
 def integer_part(value: Fraction, mode: int) -> int:
@@ -74,7 +81,7 @@ def round_exact(value: Fraction, form: Format, mode: int) -> tuple[int, int]:
     exponent = exponent_of(abs(value))
     if exponent < form.lowest:
         return sign | (to_bits(math.ldexp(1.0, form.lowest)) if outwards else 0), UNFL | INEX
-    ulp = Fraction(2) ** (exponent - form.fraction)
+    ulp = power(exponent - form.fraction)
     result = integer_part(value / ulp, mode) * ulp
     exceptions = 0 if result == value else INEX
     if abs(result) > form.largest:
@@ -86,10 +93,10 @@ def round_exact(value: Fraction, form: Format, mode: int) -> tuple[int, int]:
 def square_root(value: Fraction) -> Fraction:
     """A number that rounds as the root of ``value`` does: 80 bits of it, and a last bit for what is left."""
     shift = 2 * (120 - exponent_of(value) // 2)
-    scaled = value * Fraction(2) ** shift
+    scaled = value * power(shift)
     whole = math.isqrt(scaled.numerator // scaled.denominator)
     exact = whole * whole == scaled
-    return Fraction(2 * whole + (0 if exact else 1), 2) / Fraction(2) ** (shift // 2)
+    return Fraction(2 * whole + (0 if exact else 1), 2) / power(shift // 2)
 
 
 class Nan(Exception):

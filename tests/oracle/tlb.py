@@ -133,4 +133,4 @@ class Tlb:
 
     def hits(self, va: int, asid: int, supervisor: bool, asm: bool) -> list[int]:
         """Numbers of all matching entries, lowest first."""
-        return [n for n, e in enumerate(self.entries) if matches(e, va, asid, supervisor, asm)]
+        return [n for n, e in enumerate(self.entries) if e.valid and matches(e, va, asid, supervisor, asm)]

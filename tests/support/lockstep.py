@@ -2,10 +2,14 @@
 
 import random
 import shutil
+import struct
 import subprocess
+from binascii import unhexlify
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from emu.board import Board
 from emu.debug.disassembly import disassemble
@@ -31,8 +35,7 @@ QEMU = shutil.which("qemu-m68k")
 BOARD = Board("lockstep", "memory for user programs", ((RAM, RAM_BYTES),), None, 0xF0000000, 266_000_000)
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """What is compared before each instruction; ``fp``: patterns of doubles; ``fpcc``: N Z I NAN."""
 
     pc: int
@@ -59,8 +62,10 @@ class Difference:
         return f"{self.pc:#x} {text}: {self.field} is {self.qemu} in QEMU, {self.ours} here; before: {self.before}"
 
 
-def as_double(exponent: int, mantissa: int) -> int:
-    """Pattern of a double for QEMU's 80-bit register; -1 if no double has this value."""
+@lru_cache(1 << 16)
+def as_double(register: bytes) -> int:
+    """Pattern of a double for QEMU's 80-bit register, "eeee mmmmmmmmmmmmmmmm"; -1 if no double has this value."""
+    exponent, mantissa = (int(part, 16) for part in register.split())
     sign, exponent = exponent >> 15, exponent & 0x7FFF
     if exponent == 0x7FFF:
         fraction = mantissa >> 11 & ((1 << 52) - 1)
@@ -74,39 +79,40 @@ def as_double(exponent: int, mantissa: int) -> int:
 
 
 def qemu_states(path: Path) -> Iterator[State]:
-    """The states of ``-d cpu``, one before each instruction."""
+    """The states of ``-d cpu``, one before each instruction. Its registers stand in fixed columns."""
     assert QEMU is not None
     command = [QEMU, "-cpu", "cfv4e", "-singlestep", "-d", "cpu,nochain", str(path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, bufsize=1 << 16, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        d, a, fp = [], [], []
+        d = a = b""
+        fp: list[int] = []
         pc = sr = 0
         for line in process.stderr:
-            if line.startswith("D"):
-                words = line.split()
-                d.append(int(words[2], 16))
-                a.append(int(words[5], 16))
-                fp.append(as_double(int(words[8], 16), int(words[9], 16)))
-            elif line.startswith("PC"):
-                words = line.split()
-                pc, sr = int(words[2], 16), int(words[5], 16)
-            elif line.startswith("FPSR"):
-                yield State(pc, tuple(d), tuple(a), sr & 0x1F, tuple(fp), int(line.split()[2], 16) >> 24)
-                d, a, fp = [], [], []
+            kind = line[:1]
+            if kind == b"D":
+                d += line[5:13]
+                a += line[21:29]
+                fp.append(as_double(line[37:58]))
+            elif kind == b"P":
+                pc, sr = int(line[5:13], 16), int(line[21:25], 16)
+            elif kind == b"F":
+                yield State(pc, longs(d), longs(a), sr & 0x1F, tuple(fp), int(line[7:15], 16) >> 24)
+                d = a = b""
+                fp = []
         assert process.wait() == 0, f"QEMU ended with {process.returncode} near {pc:#x}"
+
+
+def longs(hexadecimal: bytes) -> tuple[int, ...]:
+    """Eight registers."""
+    return struct.unpack(">8I", unhexlify(hexadecimal))
 
 
 def our_state(machine: Machine) -> State:
     """The state of the machine."""
-    r = machine.registers
-    return State(
-        r["pc"],
-        tuple(r[f"d{i}"] for i in range(8)),
-        tuple(r[f"a{i}"] for i in range(8)),
-        r["sr"] & 0x1F,
-        tuple(r[f"fp{i}"] for i in range(8)),
-        r["fpsr"] >> 24,
-    )
+    cpu = machine.core.cpu_registers()
+    unit = machine.core.state
+    fp = tuple([pattern & (1 << 64) - 1 for pattern in unit["fp"].tolist()])
+    return State(cpu[16], tuple(cpu[:8]), tuple(cpu[8:16]), cpu[17] & 0x1F, fp, int(unit["fpsr"]) >> 24)
 
 
 def adopt(machine: Machine, state: State) -> None:

@@ -8,7 +8,7 @@ static int copy(const char *path)
     static char buffer[1024];
     int fd = sys_open(path, O_RDONLY), size;
     if (fd < 0) {
-        print("%s: error %d\n", path, -fd);
+        print("%s: %s\n", path, error_text(fd));
         return 1;
     }
     while ((size = sys_read(fd, buffer, sizeof buffer)) > 0)
@@ -37,7 +37,7 @@ static int each_name(const char *path, void (*visit)(const char *))
     static char buffer[1024];
     int fd = sys_open(path, O_RDONLY), size;
     if (fd < 0) {
-        print("%s: error %d\n", path, -fd);
+        print("%s: %s\n", path, error_text(fd));
         return 1;
     }
     while ((size = sys_getdents(fd, buffer, sizeof buffer)) > 0)
@@ -95,7 +95,7 @@ const struct command file_commands[] = {
     {"cat", "FILE...", "print files", 1, 30, cat},
     {"ls", "[DIRECTORY]", "list a directory", 0, 1, ls},
     {"ps", "", "list processes: number, name, state", 0, 0, ps},
-    {"memory", "", "/proc/meminfo", 0, 0, memory},
+    {"free", "", "memory in use: /proc/meminfo", 0, 0, memory},
     {"uname", "", "name and version of the kernel", 0, 0, uname},
     {"uptime", "", "seconds since the start, and of them idle", 0, 0, uptime},
     {0},

@@ -1,8 +1,9 @@
 /* Process 1: an interactive shell on the console. Each command runs in a process of its own. */
 #include "shell.h"
 
-enum { TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540E, ICANON = 2, ECHO = 8 };
-enum { CTRL_C = 3, CTRL_D = 4, BACKSPACE = 8, CTRL_U = 0x15, DELETE = 0x7F };
+enum { TCGETS = 0x5401, TCSETS = 0x5402, TCSBRK = 0x5409, TIOCSCTTY = 0x540E, ICANON = 2, ECHO = 8 };
+enum { CTRL_D = 4, BACKSPACE = 8, CTRL_U = 0x15, ESCAPE = 0x1B, DELETE = 0x7F };
+enum { VSUSP = 10 };
 enum { LINE = 256, WORDS = 32 };
 enum { REBOOT_RESTART = 0x01234567 };
 
@@ -27,7 +28,7 @@ int fork_or_die(void)
 {
     int pid = sys_fork();
     if (pid < 0) {
-        print("fork: error %d\n", -pid);
+        print("fork: %s\n", error_text(pid));
         sys_exit(1);
     }
     return pid;
@@ -56,8 +57,8 @@ static void help(void)
 {
     for (u32 t = 0; t < sizeof tables / sizeof *tables; t++)
         for (const struct command *c = tables[t]; c->name; c++)
-            print("%s %s\n    %s\n", c->name, c->arguments, c->help);
-    print("FILE [ARGUMENT...]\n    run a program; there is /bin/hello\nexit\n    restart the board\n");
+            print("%s %s: %s\n", c->name, c->arguments, c->help);
+    print("FILE [ARGUMENT...]: run a program; there is /bin/hello\nexit, poweroff: restart the board\n");
 }
 
 /* The shell echoes itself, when it reads: what is typed ahead then appears where it belongs. */
@@ -68,19 +69,25 @@ static void own_the_terminal(void)
     sys_ioctl(STDIN, TIOCSCTTY, 0);
     if (sys_ioctl(STDIN, TCGETS, &mode) == 0) {
         mode.local &= ~(ICANON | ECHO);
+        mode.characters[VSUSP] = 0; /* nobody here could continue a stopped command */
         sys_ioctl(STDIN, TCSETS, &mode);
     }
 }
 
-/* A line of input; 0 at its end. */
+static void interrupted(int signo, struct siginfo *info, void *context) {}
+
+/* A line of input, empty after Ctrl-C; 0 at the end of all input. */
 static int read_line(char *line)
 {
     u32 used = 0;
     for (;;) {
         u8 c;
         int got = sys_read(STDIN, &c, 1);
-        if (got == -EINTR)
-            continue;
+        if (got == -EINTR) {
+            print("^C\n");
+            *line = 0;
+            return 1;
+        }
         if (got <= 0 || (c == CTRL_D && !used))
             return 0;
         if (c == '\r' || c == '\n') {
@@ -88,10 +95,10 @@ static int read_line(char *line)
             line[used] = 0;
             return 1;
         }
-        if (c == CTRL_C) {
-            print("^C\n");
-            *line = 0;
-            return 1;
+        if (c == ESCAPE) { /* cursor keys: ESC [ letter */
+            sys_read(STDIN, &c, 1);
+            sys_read(STDIN, &c, 1);
+            continue;
         }
         if ((c == BACKSPACE || c == DELETE) && used) {
             used--;
@@ -148,7 +155,7 @@ static int execute(int argc, char **argv)
     char *const nothing[] = {0};
     int error = argv[0][0] == '/' ? sys_execve(argv[0], argv, nothing) : 0;
     if (error)
-        print("%s: error %d\n", argv[0], -error);
+        print("%s: %s\n", argv[0], error_text(error));
     else
         print("%s: no such command; try help\n", argv[0]);
     return 127;
@@ -163,6 +170,7 @@ int main(void)
         console = sys_dup(console);
     sys_mount("proc", "/proc", "proc");
     own_the_terminal();
+    catch_signal(SIGINT, interrupted);
     print("\nA shell of the ColdFire emulator cfemu; help tells its commands.\n");
     for (;;) {
         print("cf# ");
@@ -171,18 +179,23 @@ int main(void)
         int count = split(line, words);
         if (!count)
             continue;
-        if (same(words[0], "exit"))
+        if (same(words[0], "exit") || same(words[0], "poweroff"))
             break;
         int pid = sys_fork();
-        if (pid == 0)
+        if (pid == 0) {
+            catch_signal(SIGINT, 0);
             sys_exit(execute(count, words));
+        }
         int status = pid < 0 ? -pid : wait_for(pid);
-        if (status)
+        if (status == 128 + SIGINT)
+            print("^C\n");
+        else if (status)
             print("%s: exit status %d\n", words[0], status);
         while (sys_waitpid(-1, 0, WNOHANG) > 0) /* orphans */
             ;
     }
     print("restarting\n");
+    sys_ioctl(STDOUT, TCSBRK, (void *)1); /* wait until that has been sent */
     sys_reboot(REBOOT_RESTART);
     return 1;
 }

@@ -50,6 +50,7 @@ int sys_getdents(int fd, void *buffer, u32 size);
 int sys_nanosleep(const struct timespec *wanted);
 void *sys_mmap(u32 size, int protection); /* private and anonymous; 0 if there is no memory */
 int catch_signal(int signo, handler *function); /* 0: the default action */
+const char *error_text(int error); /* text.c: of a negated error number */
 
 /* text.c */
 u32 length(const char *text);

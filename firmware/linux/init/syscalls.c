@@ -1,4 +1,4 @@
-/* System calls: TRAP #0 with the number in D0 and arguments in D1 to D5. */
+/* System calls: TRAP #0 with the number in D0 and arguments in D1 to D5; the sixth, in A0, is 0. */
 #include "linux.h"
 
 enum {
@@ -17,7 +17,8 @@ static long call(long number, long a, long b, long c, long d, long e)
     register long d3 asm("d3") = c;
     register long d4 asm("d4") = d;
     register long d5 asm("d5") = e;
-    asm volatile("trap #0" : "+d"(d0) : "d"(d1), "d"(d2), "d"(d3), "d"(d4), "d"(d5) : "memory");
+    register long a0 asm("a0") = 0;
+    asm volatile("trap #0" : "+d"(d0) : "d"(d1), "d"(d2), "d"(d3), "d"(d4), "d"(d5), "a"(a0) : "memory");
     return d0;
 }
 
@@ -65,7 +66,6 @@ int sys_mprotect(void *address, u32 size, int protection)
 
 void *sys_mmap(u32 size, int protection)
 {
-    /* The sixth argument, the offset in pages, is in A0 and means nothing without a file. */
     long result = call(NR_mmap2, 0, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     return result < 0 && result > -4096 ? 0 : (void *)result;
 }
@@ -77,6 +77,6 @@ int catch_signal(int signo, handler *function)
         u32 flags;
         void *restorer;
         u32 mask[2];
-    } action = {function, function ? SA_SIGINFO | SA_NODEFER : 0, 0, {0, 0}};
+    } action = {function, function ? SA_SIGINFO | SA_NODEFER : 0, 0, {0, 0}}; /* without SA_RESTART: calls are cut short */
     return call(NR_rt_sigaction, signo, (long)&action, 0, sizeof action.mask, 0);
 }

@@ -21,6 +21,21 @@ void *memcpy(void *to, const void *from, u32 size)
     return to;
 }
 
+const char *error_text(int error)
+{
+    static const struct {
+        int number;
+        const char *text;
+    } known[] = {
+        {2, "no such file or directory"}, {8, "not an executable"}, {11, "no more processes"}, {12, "out of memory"},
+        {13, "permission denied"}, {20, "not a directory"}, {21, "is a directory"}, {22, "invalid argument"},
+    };
+    for (u32 i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].number == -error)
+            return known[i].text;
+    return "failed";
+}
+
 u32 length(const char *text)
 {
     u32 n = 0;
