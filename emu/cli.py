@@ -27,6 +27,12 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 GARBAGE_THRESHOLD = 100_000
 
 
+class ProfileName(StrEnum):
+    """What ``cfemu run --profile`` can tell more about."""
+
+    TLB = "tlb"
+
+
 class EngineName(StrEnum):
     """The ways to run the same model; ``auto`` takes ``native`` where its self-check passes, else ``public``."""
 
@@ -41,6 +47,7 @@ Examples:
   cfemu run hello.elf
   cfemu run hello.elf --board m5475evb --max-instructions 1000000
   cfemu run hello.elf --engine reference --json | jq .counters.misses
+  cfemu run --board m5475evb build/linux/vmlinux --profile tlb
 
 \b
 Exit status: what the guest passes to semihosting exit; 0 when it ends by HALT or a board reset, or when a budget
@@ -109,11 +116,16 @@ def run(
         int | None,
         typer.Option(metavar="N", min=1, help="Stop at the first boundary at N cycles or after.", show_default=False),
     ] = None,
+    profile: Annotated[
+        ProfileName | None,
+        typer.Option(help="tlb: causes, times and processes of all TLB misses and violations.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     from emu.foreground import Budget, run_file
 
-    report = run_file(elf, board, engine.value, Budget(max_instructions, max_cycles), echo=not json)
+    budget = Budget(max_instructions, max_cycles)
+    report = run_file(elf, board, engine.value, budget, echo=not json, profile=profile is not None)
     from emu.run_report import print_json, print_tables
 
     (print_json if json else print_tables)(report)

@@ -19,12 +19,14 @@ from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.errors import GuestError
 from emu.machine import Machine, StopReason
+from emu.profile import Profile, make_profile
 
 __all__ = ["Budget", "RunReport", "run_file"]
 
 EXIT_GUEST_ERROR = 2  # also for a guest that waits for an answer nobody gives
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
+NO_SYMBOL = "(no symbol)"  # programs of which the ELF file knows nothing
 SLICE_SECONDS = 0.1
 FIRST_SLICE = 100_000  # instructions; a tenth of a second in the slowest mode
 CYCLES_PER_INSTRUCTION = 100  # more than this and a slice ends: a handler that faults at once retires no instruction
@@ -59,6 +61,7 @@ class RunReport:
     symbol: str | None
     console: bytes
     counters: Counters
+    profile: Profile | None = None
     note: str | None = None
     error: GuestError | None = field(default=None, repr=False)
 
@@ -107,11 +110,13 @@ class Progress:
             self.shown = False
 
 
-def run_file(path: Path, board_name: str, engine: str, budget: Budget, *, echo: bool) -> RunReport:
+def run_file(
+    path: Path, board_name: str, engine: str, budget: Budget, *, echo: bool, profile: bool = False
+) -> RunReport:
     """Run the ELF file ``path`` on a board until it ends, a budget is used up or Ctrl-C.
 
-    ``echo``: pass what the guest transmits on to stdout as it comes. Raises UsageError (bad file, unknown board); what
-    the guest does wrong is in the report.
+    ``echo``: pass what the guest transmits on to stdout as it comes. ``profile``: keep what every access error
+    cost. Raises UsageError (bad file, unknown board); what the guest does wrong is in the report.
     """
     board = get_board(board_name)
     elf = load_elf(path)
@@ -119,13 +124,44 @@ def run_file(path: Path, board_name: str, engine: str, budget: Budget, *, echo: 
     try:
         machine.load_elf(elf)
         name_regions(machine, elf, board)
-        return run_machine(machine, path, elf, budget, echo=echo)
+        if profile:
+            machine.start_profile()
+        report = run_machine(machine, path, elf, budget, echo=echo)
+        if profile:
+            report.profile = profile_of(machine, elf, report.counters)
+        return report
     finally:
         machine.close()
 
 
+# What Linux/m68k for ColdFire maps for itself (arch/m68k/include/asm/pgtable_mm.h); its miss handler tells that a guest
+# is that kernel.
+LINUX_MISS_HANDLER = "cf_tlb_miss"
+LINUX_RANGES = {"vmalloc": range(0xD0000000, 0xE0000000), "kmap": range(0xE0000000, 0xF0000000)}
+
+
+def kernel_ranges(elf: Elf) -> dict[str, range]:
+    """Virtual addresses that the kernel in ``elf`` maps for itself, by name."""
+    return LINUX_RANGES if LINUX_MISS_HANDLER in elf.labels else {}
+
+
+def profile_of(machine: Machine, elf: Elf, counters: Counters) -> Profile:
+    """What the access errors of a run cost."""
+    ranges = kernel_ranges(elf)
+
+    def region_of(va: int) -> str | None:
+        return next((name for name, addresses in ranges.items() if va in addresses), None)
+
+    def code_at(pc: int) -> str:
+        return (elf.symbol(pc) or NO_SYMBOL).split("+")[0]
+
+    return make_profile(machine.access_errors(), counters, region_of, code_at)
+
+
 def name_regions(machine: Machine, elf: Elf, board: Board) -> None:
-    """Charge misses to the file's segments first, then to the board's memory."""
+    """Charge misses to what a kernel maps for itself, then to the file's segments, then to the board's memory."""
+    for name, addresses in kernel_ranges(elf).items():
+        machine.regions.add(name, addresses.start, addresses.stop)
     for number, segment in enumerate(elf.segments):
         machine.regions.add(f"segment {number}", segment.vaddr, segment.vaddr + segment.memsz)
     for number, (base, size) in enumerate(board.ram):

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from emu.counters import Counters
 from emu.foreground import RunReport
+from emu.profile_report import print_profile
 
 __all__ = ["print_json", "print_tables", "to_dict"]
 
@@ -35,6 +36,7 @@ def to_dict(report: RunReport) -> dict[str, Any]:
         "symbol": report.symbol,
         "console": report.console.decode("utf-8", "backslashreplace"),
         "counters": report.counters.to_dict(),
+        **({} if report.profile is None else {"profile": report.profile.to_dict()}),
         "error": None if error is None else {"message": str(error), "state": error.state},
     }
 
@@ -62,6 +64,8 @@ def print_tables(report: RunReport) -> None:
         if rows:
             console.print()
             console.print(miss_table(title, rows))
+    if report.profile is not None:
+        print_profile(report.profile, console)
 
 
 def counter_table(counters: Counters) -> Table:
