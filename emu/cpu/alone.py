@@ -33,7 +33,7 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses, note_charge, retract_charges
+from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses, note_charge, retract_alone
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
@@ -255,7 +255,7 @@ def perform(s: State, pc: int, op: int, length: int) -> None:
     execute(s, pc, length)
     if s.event >= EVENT_HALT:  # a device wants to be asked again
         context(s, F_CONTEXT_RESTORE)
-        retract_charges(s, pc)
+        retract_alone(s)
         unwind(s, pc)
         return
     copy_parts(s, True)

@@ -22,7 +22,7 @@ from emu.cpu.state import (
     F_STOP,
     State,
 )
-from emu.cpu.translate import MMU_REGISTER, charge_inhibited, retract_charges
+from emu.cpu.translate import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.devices import bus
 from emu.jit import njit
 from emu.mmu import window
@@ -44,7 +44,7 @@ def stop_here(s: State, event: int) -> None:
     if s.emulating:
         s.postponed = 1
         if s.single:  # else it waits for its first access
-            retract_charges(s, get_pc(s))
+            retract_alone(s)
         unwind(s, get_pc(s))
     elif s.native:
         call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))

@@ -55,6 +55,7 @@ __all__ = [
     "fill_fetch",
     "grant_data",
     "note_charge",
+    "retract_alone",
     "retract_charges",
     "swap_in",
     "write_back",
@@ -316,13 +317,25 @@ def charge_accesses(s: State, accesses: int, kind: int) -> None:
 
 @njit
 def retract_charges(s: State, pc: int) -> None:
-    """The instruction at ``pc``, in the block that runs, is begun again: take back what it was charged already."""
+    """Native: the instruction at ``pc``, in the block that runs, is begun again: take back what it was charged."""
+    if s.single:
+        retract_alone(s)
+        return
     if s.charged_block == s.instructions:
         for i in range(s.n_charged):
-            if not s.single:
-                call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
-            if s.single or load32(s.env + ENV_PC) == pc:
+            call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
+            if load32(s.env + ENV_PC) == pc:
                 charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+    s.n_charged = 0
+    s.operand_block = -1
+
+
+@njit
+def retract_alone(s: State) -> None:
+    """The instruction that runs alone is begun again: take back what it was charged."""
+    if s.charged_block == s.instructions:
+        for i in range(s.n_charged):
+            charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
     s.n_charged = 0
     s.operand_block = -1
 
