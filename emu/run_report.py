@@ -60,6 +60,8 @@ def print_tables(report: RunReport) -> None:
         soft_wrap=True,
     )
     print_counters(report.counters, console)
+    if report.profile is not None:
+        print_profile(report.profile, console)
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -79,8 +81,6 @@ def print_counters(counters: Counters, console: Console | None = None) -> None:
         if rows:
             console.print()
             console.print(miss_table(title, rows))
-    if report.profile is not None:
-        print_profile(report.profile, console)
 
 
 def counter_table(counters: Counters) -> Table:
