@@ -12,12 +12,15 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from emu.errors import CfemuError, GuestError
+from emu.errors import CfemuError, GuestError, UsageError
+
+if TYPE_CHECKING:
+    from emu.counters import Counters
 
 __all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register"]
 
@@ -25,6 +28,12 @@ EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 # The start makes many objects and no garbage: looking for it takes a tenth of the time.
 GARBAGE_THRESHOLD = 100_000
+
+
+class ProfileName(StrEnum):
+    """What ``cfemu run --profile`` can tell more about."""
+
+    TLB = "tlb"
 
 
 class EngineName(StrEnum):
@@ -41,10 +50,24 @@ Examples:
   cfemu run hello.elf
   cfemu run hello.elf --board m5475evb --max-instructions 1000000
   cfemu run hello.elf --engine reference --json | jq .counters.misses
+  cfemu run vmlinux --board m5475evb
+  cfemu run vmlinux --board m5475evb --profile tlb < commands.txt
+  cfemu run vmlinux --board m5475evb --timeout 60 --strict < commands.txt
+  cfemu run vmlinux --board m5475evb --tlb 16 --symbols init --load disk.img@0x2000000
+
+Input: as soon as the guest turns the receiver of its serial port (PSC0) on, a terminal becomes its keyboard, raw and in
+real time; Ctrl-A h there tells the keys that are not for the guest, Ctrl-A x quits. Anything else on standard input is
+a script: it is read to its end and typed as the guest reads it, at the same virtual times in every run (< /dev/null for
+none). With --json a terminal is no input.
 
 \b
-Exit status: what the guest passes to semihosting exit; 0 when it ends by HALT or a board reset, or when a budget
-ends the run; 2 for bad input and for a guest that cannot go on; 130 after Ctrl-C.
+Exit status:
+  what the guest passes to semihosting exit;
+  0 when it ends by HALT, by a reset of the board (reboot) or by a STOP that no interrupt can end, when a budget ends
+    the run, and after Ctrl-A x;
+  1 when --timeout ends the run, and whenever a Linux has panicked (its panic_cpu is not -1);
+  2 for bad input and for a guest that cannot go on;
+  130 after Ctrl-C.
 """
 
 
@@ -109,19 +132,64 @@ def run(
         int | None,
         typer.Option(metavar="N", min=1, help="Stop at the first boundary at N cycles or after.", show_default=False),
     ] = None,
+    profile: Annotated[
+        ProfileName | None,
+        typer.Option(help="tlb: causes, times and processes of all TLB misses and violations.", show_default=False),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Stop after so much time of the host; exit status 1.", show_default=False),
+    ] = None,
+    load: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE@ADDR",
+            help="Copy a file as it is to a physical address, 0x... or decimal; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    symbols: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="ELF", help="Take names for reports from this file, too; repeatable.", show_default=False),
+    ] = None,
+    append: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Refused: Linux for ColdFire has its command line built in.", show_default=False
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
+    ] = False,
+    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    from emu.foreground import Budget, run_file
+    if append is not None:
+        raise UsageError(
+            "--append: Linux for ColdFire takes no command line from its loader, it is compiled in; "
+            "set CONFIG_BOOTPARAM_STRING and build the kernel again"
+        )
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
+    from emu.foreground import Budget, Setup, run_file
 
-    report = run_file(elf, board, engine.value, Budget(max_instructions, max_cycles), echo=not json)
+    setup = Setup(elf, board, engine.value, tuple(load or ()), tuple(symbols or ()), strict, tlb, profile is not None)
+    budget = Budget(max_instructions, max_cycles, timeout)
+    report = run_file(setup, budget, echo=not json, show_counters=show_counters)
     from emu.run_report import print_json, print_tables
 
     (print_json if json else print_tables)(report)
     if report.error is not None:
         report_error(report.error)
-    elif report.note:
+    if report.note:
         print(f"cfemu: {report.note}", file=sys.stderr)
     raise typer.Exit(report.exit_status)
+
+
+def show_counters(counters: "Counters") -> None:
+    from emu.run_report import print_counters
+
+    print_counters(counters)
 
 
 def boards() -> None:

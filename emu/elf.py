@@ -7,7 +7,7 @@ checked here first, so that bad input is one line of :class:`ElfError` and never
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +97,17 @@ class Elf:
         """Bytes that a label speaks for: its size or, where the file gives none, up to the end of its segment."""
         ends = (s.vaddr + s.memsz for s in self.segments if s.vaddr <= symbol.address < s.vaddr + s.memsz)
         return symbol.size or next(ends, symbol.address) - symbol.address
+
+    def physical(self, va: int) -> int | None:
+        """Where the byte for virtual address ``va`` is loaded; None outside the segments."""
+        return next((s.paddr + va - s.vaddr for s in self.segments if s.vaddr <= va < s.vaddr + s.memsz), None)
+
+    def with_symbols(self, other: "Elf") -> "Elf":
+        """The same executable with the labels of ``other`` too; its own win where both name an address or a name."""
+        known = {symbol.address for symbol in self.symbols}
+        more = (Symbol(s.address, s.name, other._reach(s)) for s in other.symbols if s.address not in known)
+        symbols = tuple(sorted((*self.symbols, *more)))
+        return replace(self, symbols=symbols, labels={**other.labels, **self.labels})
 
     def address(self, name: str) -> int:
         """Address of the label ``name``; raises :class:`ElfError` when the file has none of that name."""

@@ -350,9 +350,10 @@ class Machine:
             return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
-            d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
-            if self._on_listening is not None:
-                self.type_in(self._on_listening())
+            text = self._on_listening() if self._on_listening is not None else b""
+            if text:  # and nobody types by himself, who would have to wait
+                d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
+                self.type_in(text)
             return None
         if event == st.EVENT_UNMODELLED:
             self._note_unmodelled(pc)
@@ -453,6 +454,16 @@ class Machine:
         return "\n".join(rows)
 
     # --- results
+
+    @property
+    def instructions(self) -> int:
+        """Retired instructions since the machine was made."""
+        return int(self.core.state["instructions"])
+
+    @property
+    def cycles(self) -> int:
+        """Virtual time since the machine was made, in core cycles."""
+        return int(self.core.state["cycles"])
 
     def _publish_regions(self) -> None:
         regions = list(self.regions)

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from emu.counters import Counters
 from emu.foreground import RunReport
+from emu.profile_report import print_profile
 
-__all__ = ["print_json", "print_tables", "to_dict"]
+__all__ = ["print_counters", "print_json", "print_tables", "to_dict"]
 
 MAX_SYMBOLS = 12  # rows of the symbol table; the JSON has all of them
+TLB_ENTRIES = 32  # of the hardware
 WIDTH_OF_A_PIPE = 120  # columns, where stdout is no terminal
 
 MissRows = dict[str, dict[str, int]]  # name -> {"itlb": n, "dtlb": n}
@@ -29,12 +31,14 @@ def to_dict(report: RunReport) -> dict[str, Any]:
         "elf": report.elf.name,
         "board": report.board,
         "engine": report.engine,
+        "tlb": report.tlb,
         "reason": report.reason,
         "exit_status": report.exit_status,
         "pc": report.pc,
         "symbol": report.symbol,
         "console": report.console.decode("utf-8", "backslashreplace"),
         "counters": report.counters.to_dict(),
+        **({} if report.profile is None else {"profile": report.profile.to_dict()}),
         "error": None if error is None else {"message": str(error), "state": error.state},
     }
 
@@ -45,19 +49,34 @@ def print_json(report: RunReport) -> None:
 
 
 def print_tables(report: RunReport) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
+    console = new_console()
     if report.console and not report.console.endswith(b"\n"):
         console.print()
     where = f"0x{report.pc:08x}" + (f" ({report.symbol})" if report.symbol else "")
+    tlb = "" if report.tlb == TLB_ENTRIES else f", TLBs of {report.tlb} entries"
     console.print(
-        f"{report.elf.name} on {report.board}, {report.engine} engine: {report.reason} at {where}",
+        f"{report.elf.name} on {report.board}, {report.engine} engine{tlb}: {report.reason} at {where}",
         markup=False,
         soft_wrap=True,
     )
-    console.print(counter_table(report.counters))
-    misses = report.counters.misses
+    print_counters(report.counters, console)
+    if report.profile is not None:
+        print_profile(report.profile, console)
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """Where tables are printed."""
+    console = Console(highlight=False, stderr=stderr)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    return console
+
+
+def print_counters(counters: Counters, console: Console | None = None) -> None:
+    """The tables alone; without a console on stderr, as in the middle of a run."""
+    console = console or new_console(stderr=True)
+    console.print(counter_table(counters))
+    misses = counters.misses
     for title, rows in (("region", misses.by_region), ("symbol", misses.by_symbol)):
         if rows:
             console.print()

@@ -11,8 +11,10 @@ import pytest
 
 from emu import foreground
 from emu.board import get_board
+from emu.console import Keyboard, Pace, RawTerminal, Session
 from emu.elf import load_elf
 from emu.machine import Machine
+from emu.screen import Screen
 from tests.support import elfgen as e
 from tests.support.command import Outcome, runner
 
@@ -172,18 +174,20 @@ def test_a_guest_that_only_faults_can_be_interrupted_too(guest: Callable[..., Pa
     """Its handler faults at once, so that no instruction retires and the stack alone bounds the run."""
     interrupted = foreground.Interruption()
 
-    class Impatient(foreground.Progress):
-        def show(self, instructions: int) -> None:
+    class Impatient(Screen):
+        def show_progress(self, instructions: int) -> None:
             interrupted.requested = True
 
+    session = Session(Keyboard(), Pace())
+    host = foreground.Host(Impatient(echo=False), interrupted, RawTerminal(), session, print)
     elf = load_elf(guest(e.movea_l(NOWHERE, 0) + e.load_l(0, 0), EVB_RAM))
     with Machine(get_board("m5475evb")) as machine:
         machine.load_elf(elf)
         machine.write_physical(4 * 2, NOWHERE.to_bytes(4))
-        reason, status = foreground.run_slices(machine, foreground.Budget(), interrupted, Impatient())
+        ending = foreground.run_slices(machine, foreground.Budget(), host)
         faults = machine.counters().exceptions[2]
 
-    assert (reason, status) == (None, 130)
+    assert ending == (foreground.HostStop.INTERRUPTED, 130)
     assert 1000 < faults < 2_000_000
 
 

@@ -30,6 +30,7 @@ def report(**changes: object) -> RunReport:
         "elf": Path("some/where/a.elf"),
         "board": "m5475evb",
         "engine": "native",
+        "tlb": 32,
         "reason": "HALT",
         "exit_status": 0,
         "pc": 0x1000,

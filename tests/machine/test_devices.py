@@ -1,6 +1,7 @@
 """The peripherals behind MBAR and the host's services: console, reset, mailbox, operation recorder, semihosting."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,18 @@ from emu.machine import StopReason
 from tests.support import asm
 from tests.support.asm import A0, A1, D0, D1, D2, at, d, disp, imm, ind
 from tests.support.elfgen import SEMIHOSTING
-from tests.support.guest import CODE, DATA, MBAR, MMUAR, WINDOW, Bench, enter_virtual_mode, store_long
+from tests.support.guest import (
+    BOARD,
+    CODE,
+    DATA,
+    MBAR,
+    MMUAR,
+    WINDOW,
+    Bench,
+    bench,
+    enter_virtual_mode,
+    store_long,
+)
 
 PSC0, GPT0, MAILBOX = MBAR + 0x8600, MBAR + 0x800, MBAR + 0x30000
 CALL, STATUS, BEGIN, END = (MAILBOX + offset for offset in (0x40, 0x44, 0x48, 0x4C))
@@ -51,6 +63,18 @@ def test_gpt0_resets_the_board(guest: Bench) -> None:
     result = guest.run(code, asm.moveq(1, D1), asm.HALT)
     assert result.reason is StopReason.RESET
     assert guest.registers["d1"] == 0
+
+
+@pytest.mark.parametrize("base", [0, 0x40000])
+def test_mbar_moves_the_peripherals_over_memory(engine: str, base: int) -> None:
+    """Sheet 2.4; the first write counts whatever it writes, 0 too."""
+    imrh = base + 0x708
+    read = asm.move("l", at(imrh), d(D1))
+    with bench(engine, board=replace(BOARD, ram=(*BOARD.ram, (0, 1 << 20)))) as guest:
+        assert guest.registers["mbar"] == MBAR
+        guest.put(imrh, b"\x12\x34\x56\x78")
+        guest.run(read, asm.move("l", d(D1), d(D2)), asm.set_control(asm.MBAR, base | 1), read, asm.HALT)
+        assert [guest.registers[name] for name in ("d2", "d1", "mbar")] == [0x12345678, 0xFFFFFFFF, base]
 
 
 UNMODELLED = MBAR + 0x100  # the SDRAM controller
