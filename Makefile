@@ -11,7 +11,7 @@ ARGS   ?=
 .PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile readme lint clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a scenario file)
 	@$(BIN)/cfemu compare $(ARGS)

@@ -5,6 +5,7 @@ again while the inputs are the same. Exit status 2, and one line, when a package
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -195,11 +196,18 @@ def is_off(line: str, got: Sequence[str]) -> bool:
 
 
 def build(kernel: Kernel) -> None:
-    """Build what is not up to date."""
+    """Check what is needed, then build what is not up to date."""
     missing = missing_packages()
     if missing:
         raise BuildError(f"these Debian packages are missing: {' '.join(missing)}")
     BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:  # two may want a kernel at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bring_up_to_date(kernel)
+
+
+def bring_up_to_date(kernel: Kernel) -> None:
+    """Build, unless what is there was made from the same inputs."""
     digest = inputs_digest(kernel)
     if kernel.vmlinux.exists() and kernel.stamp.exists() and kernel.stamp.read_text() == digest:
         print(f"{kernel.vmlinux} is up to date")
