@@ -8,10 +8,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile readme lint clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 compare: $(VENV)/.installed  ## compare the heap strategies (ARGS="--json", or a scenario file)
 	@$(BIN)/cfemu compare $(ARGS)
@@ -39,6 +39,9 @@ firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
 
 linux:  ## build an unmodified Linux from Debian's linux-source-6.1: build/linux/vmlinux
 	@$(PYTHON) firmware/linux/build.py
+
+linux-profile: linux $(VENV)/.installed  ## run a Linux session and write docs/linux.md, what its TLB misses cost
+	$(BIN)/python -m benchmarks.linux_profile
 
 readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents

@@ -1,7 +1,9 @@
 """``make readme``: fills the marked places of the documents with what the product prints today.
 
-``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema. The test
-suite fills them in the same way and requires the same text, so no figure and no field list can be stale.
+``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema,
+``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
+the other. The test suite fills them in the same way and requires the same text, so no figure and no field list can be
+stale.
 """
 
 import json
@@ -17,7 +19,7 @@ __all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tabl
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md")
-PLACE = re.compile(r"<!-- (?P<kind>output|schema): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+PLACE = re.compile(r"<!-- (?P<kind>output|schema|lines): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 START = "from kernel_model.cli import main; main()"
 
 
@@ -36,6 +38,15 @@ def console_block(command: str) -> str:
     """The command and, under it, what it prints."""
     lines = [line.rstrip() for line in run_command(command).rstrip().splitlines()]
     return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
+
+
+def file_lines(what: str) -> str:
+    """Some lines of a file, as a console shows them."""
+    path, first, last = shlex.split(what)
+    lines = (ROOT / path).read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if first in line)
+    end = next(i for i, line in enumerate(lines[start:], start) if last in line)
+    return "\n".join(["```console", *lines[start : end + 1], "```", ""])
 
 
 def schema_tables(path: str) -> str:
@@ -80,6 +91,9 @@ def type_name(value: Mapping[str, Any]) -> str:
     return str(value.get("type", "any"))
 
 
+FILLERS = {"output": console_block, "schema": schema_tables, "lines": file_lines}
+
+
 def outputs(text: str) -> dict[str, str]:
     """What a document shows for each marked command."""
     return {place["what"]: place["body"] for place in PLACE.finditer(text) if place["kind"] == "output"}
@@ -90,7 +104,7 @@ def render(text: str) -> str:
 
     def fill(place: re.Match[str]) -> str:
         kind, what = place["kind"], place["what"]
-        body = console_block(what) if kind == "output" else schema_tables(what)
+        body = FILLERS[kind](what)
         return f"<!-- {kind}: {what} -->\n{body}<!-- end -->"
 
     return PLACE.sub(fill, text)

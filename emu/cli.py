@@ -30,6 +30,12 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 GARBAGE_THRESHOLD = 100_000
 
 
+class ProfileName(StrEnum):
+    """What ``cfemu run --profile`` can tell more about."""
+
+    TLB = "tlb"
+
+
 class EngineName(StrEnum):
     """The ways to run the same model; ``auto`` takes ``native`` where its self-check passes, else ``public``."""
 
@@ -45,6 +51,7 @@ Examples:
   cfemu run hello.elf --board m5475evb --max-instructions 1000000
   cfemu run hello.elf --engine reference --json | jq .counters.misses
   cfemu run vmlinux --board m5475evb
+  cfemu run vmlinux --board m5475evb --profile tlb < commands.txt
   cfemu run vmlinux --board m5475evb --timeout 60 --strict < commands.txt
   cfemu run vmlinux --board m5475evb --tlb 16 --symbols init --load disk.img@0x2000000
 
@@ -125,6 +132,10 @@ def run(
         int | None,
         typer.Option(metavar="N", min=1, help="Stop at the first boundary at N cycles or after.", show_default=False),
     ] = None,
+    profile: Annotated[
+        ProfileName | None,
+        typer.Option(help="tlb: causes, times and processes of all TLB misses and violations.", show_default=False),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Stop after so much time of the host; exit status 1.", show_default=False),
@@ -162,7 +173,7 @@ def run(
         raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     from emu.foreground import Budget, Setup, run_file
 
-    setup = Setup(elf, board, engine.value, tuple(load or ()), tuple(symbols or ()), strict, tlb)
+    setup = Setup(elf, board, engine.value, tuple(load or ()), tuple(symbols or ()), strict, tlb, profile is not None)
     budget = Budget(max_instructions, max_cycles, timeout)
     report = run_file(setup, budget, echo=not json, show_counters=show_counters)
     from emu.run_report import print_json, print_tables

@@ -31,6 +31,7 @@ from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.errors import GuestError, UsageError
 from emu.machine import Machine, StopReason
+from emu.profile import Profile, make_profile
 from emu.screen import Screen
 
 __all__ = ["Budget", "RunReport", "Setup", "run_file"]
@@ -39,6 +40,7 @@ EXIT_FAILURE = 1  # the guest's time is over, or its kernel has panicked
 EXIT_GUEST_ERROR = 2  # also for a guest that waits for an answer nobody gives
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
+NO_SYMBOL = "(no symbol)"  # programs of which no file given knows anything
 SLICE_SECONDS = 0.025
 FIRST_SLICE = 100_000  # instructions; a tenth of a second in the slowest mode
 CYCLES_PER_INSTRUCTION = 100  # more than this and a slice ends: a handler that faults at once retires no instruction
@@ -83,7 +85,7 @@ class Budget:
 @dataclass(frozen=True)
 class Setup:
     """What to run, and on what. ``load``: files as FILE@ADDRESS; ``symbols``: ELF files that only name addresses;
-    ``tlb``: entries of each TLB."""
+    ``tlb``: entries of each TLB; ``profile``: whether to keep what each access error cost."""
 
     elf: Path
     board: str
@@ -92,6 +94,7 @@ class Setup:
     symbols: tuple[Path, ...] = ()
     strict: bool = False
     tlb: int = 32
+    profile: bool = False
 
 
 @dataclass
@@ -108,6 +111,7 @@ class RunReport:
     symbol: str | None
     console: bytes
     counters: Counters
+    profile: Profile | None = None
     note: str | None = None
     error: GuestError | None = field(default=None, repr=False)
 
@@ -181,14 +185,42 @@ def build_machine(setup: Setup, program: Program) -> Machine:
             except UsageError as error:
                 raise UsageError(f"--load {name}@{pa:#x}: {error}") from None
         name_regions(machine, program.elf, board)
+        if setup.profile:
+            machine.start_profile()
     except BaseException:
         machine.close()
         raise
     return machine
 
 
+# What Linux/m68k for ColdFire maps for itself (arch/m68k/include/asm/pgtable_mm.h); its miss handler tells that a guest
+# is that kernel.
+LINUX_MISS_HANDLER = "cf_tlb_miss"
+LINUX_RANGES = {"vmalloc": range(0xD0000000, 0xE0000000), "kmap": range(0xE0000000, 0xF0000000)}
+
+
+def kernel_ranges(elf: Elf) -> dict[str, range]:
+    """Virtual addresses that the kernel in ``elf`` maps for itself, by name."""
+    return LINUX_RANGES if LINUX_MISS_HANDLER in elf.labels else {}
+
+
+def profile_of(machine: Machine, elf: Elf, counters: Counters) -> Profile:
+    """What the access errors of a run cost."""
+    ranges = kernel_ranges(elf)
+
+    def region_of(va: int) -> str | None:
+        return next((name for name, addresses in ranges.items() if va in addresses), None)
+
+    def code_at(pc: int) -> str:
+        return (elf.symbol(pc) or NO_SYMBOL).split("+")[0]
+
+    return make_profile(machine.access_errors(), counters, region_of, code_at)
+
+
 def name_regions(machine: Machine, elf: Elf, board: Board) -> None:
-    """Charge misses to the file's segments first, then to the board's memory."""
+    """Charge misses to what a kernel maps for itself, then to the file's segments, then to the board's memory."""
+    for name, addresses in kernel_ranges(elf).items():
+        machine.regions.add(name, addresses.start, addresses.stop)
     for number, segment in enumerate(elf.segments):
         machine.regions.add(f"segment {number}", segment.vaddr, segment.vaddr + segment.memsz)
     for number, (base, size) in enumerate(board.ram):
@@ -316,6 +348,7 @@ def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget
         status = status or EXIT_FAILURE
         notes.append(f"the kernel has panicked ({PANIC_LABEL} is set)")
     pc = int(machine.registers["pc"])
+    counters = machine.counters()
     return RunReport(
         elf=setup.elf,
         board=machine.board.name,
@@ -326,7 +359,8 @@ def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget
         pc=pc,
         symbol=program.names.symbol(pc),
         console=bytes(machine.console),
-        counters=machine.counters(),
+        counters=counters,
+        profile=profile_of(machine, program.names, counters) if setup.profile else None,
         note="; ".join(notes) or None,
         error=error,
     )

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from emu.counters import Counters
 from emu.foreground import RunReport
+from emu.profile_report import print_profile
 
 __all__ = ["print_counters", "print_json", "print_tables", "to_dict"]
 
@@ -37,6 +38,7 @@ def to_dict(report: RunReport) -> dict[str, Any]:
         "symbol": report.symbol,
         "console": report.console.decode("utf-8", "backslashreplace"),
         "counters": report.counters.to_dict(),
+        **({} if report.profile is None else {"profile": report.profile.to_dict()}),
         "error": None if error is None else {"message": str(error), "state": error.state},
     }
 
@@ -58,6 +60,8 @@ def print_tables(report: RunReport) -> None:
         soft_wrap=True,
     )
     print_counters(report.counters, console)
+    if report.profile is not None:
+        print_profile(report.profile, console)
 
 
 def new_console(*, stderr: bool = False) -> Console:

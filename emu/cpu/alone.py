@@ -33,7 +33,7 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses
+from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses, note_charge, retract_alone
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
@@ -109,6 +109,8 @@ def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
     # engine has charged the first.
     if at >= 0 or s.fault_va & PAGE - 1 == 0:
         charge_accesses(s, s.inhibited_parts, kind)
+        if s.inhibited_parts:
+            note_charge(s, s.inhibited_parts, kind)
     if at < 0:
         s.n_parts, s.alone_effects = parts, effects
     return at >= 0
@@ -253,6 +255,7 @@ def perform(s: State, pc: int, op: int, length: int) -> None:
     execute(s, pc, length)
     if s.event >= EVENT_HALT:  # a device wants to be asked again
         context(s, F_CONTEXT_RESTORE)
+        retract_alone(s)
         unwind(s, pc)
         return
     copy_parts(s, True)
@@ -282,6 +285,7 @@ def run_alone(s: State) -> None:
     length = instruction_length(s, op)
     s.block_pc, s.block_size, s.block_host = pc, length, host
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
+    s.n_charged = 0
     s.instructions += 1
     s.cycles += instruction_cycles(opcodes(s), op, word(s, pc + 2) if length > 2 else 0)
     if intercepted_by_patch(op, flags) and not runs_alone(op, flags):

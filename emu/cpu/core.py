@@ -40,6 +40,7 @@ from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
 from emu.devices.registers import KNOWN, access_map
 from emu.devices.state import LINE
 from emu.errors import BoardError, UsageError
+from emu.mmu.registers import write_mask
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
 from emu.timing.optable import opcode_table
@@ -164,7 +165,7 @@ class Core:
         s["memo"] = _address(self._hold(np.zeros(MEMO, MEMO_DTYPE)))
         s["miss_pc"] = _address(self._miss_pc)
         s["opcodes"] = _address(self._opcodes)
-        s["mbar_default"] = mbar
+        s["mmu"]["mbar"] = mbar & write_mask("MBAR")
         s["cost_exception"] = costs.exception_entry
         s["cost_mmu_register"] = costs.mmu_register_access
         s["cost_inhibited_read"] = costs.inhibited_read

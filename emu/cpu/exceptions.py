@@ -124,7 +124,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
         double_fault(s, vector, frame)
         return False
     set_register(s, A7, frame)
-    ok, handler = read32(s, (s.mmu.vbr + 4 * vector) & 0xFFFFFFFF)
+    ok, handler = read32(s, s.mmu.vbr + 4 * vector)
     if not ok or handler & 1:  # an odd handler address is an address error inside exception processing
         double_fault(s, vector, s.mmu.vbr + 4 * vector)
         return False

@@ -11,6 +11,7 @@ from emu.cpu.raw import call_pointer, call_restore, load64
 from emu.cpu.state import (
     EVENT_CHARGE,
     EVENT_CONSOLE,
+    EVENT_HALT,
     EVENT_HYPERCALL,
     EVENT_INPUT,
     EVENT_RESET,
@@ -21,11 +22,11 @@ from emu.cpu.state import (
     F_STOP,
     State,
 )
-from emu.cpu.translate import retract_charges
+from emu.cpu.translate import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.devices import bus
 from emu.jit import njit
 from emu.mmu import window
-from emu.mmu.state import WARN_OVERLAP
+from emu.mmu.state import READ, WARN_OVERLAP, WRITE
 
 __all__ = ["mbar_read", "mbar_write", "stop_here", "window_read", "window_write"]
 
@@ -42,6 +43,8 @@ def stop_here(s: State, event: int) -> None:
     s.event = event
     if s.emulating:
         s.postponed = 1
+        if s.single:  # else it waits for its first access
+            retract_alone(s)
         unwind(s, get_pc(s))
     elif s.native:
         call_restore(s.fn[F_RESTORE], (s.cpu, load64(s.cpu + CPU_MEM_IO_PC), 1))
@@ -74,19 +77,27 @@ def cycles_now(s: State) -> int:
 
 
 @njit
-def charge(s: State, cycles: int) -> bool:
+def charge(s: State, kind: int) -> bool:
     """Charge an I/O access; False when the limit lies inside the block (then the access is repeated single-stepped)."""
-    if not s.single and s.cycles + cycles >= s.cycle_limit:  # what follows in the block may cost nothing (TRAP)
+    if s.native and not s.emulating:
+        s.host_pc = load64(s.cpu + CPU_MEM_IO_PC)
+    if not charge_inhibited(s, 1, kind):
         stop_here(s, EVENT_CHARGE)
         return False
-    s.cycles += cycles
     return True
+
+
+@njit
+def is_over(s: State) -> bool:
+    """Public engine: the machine was stopped by an earlier access of this instruction, which will be begun again; what
+    it accesses until unicorn has come to its end does not happen."""
+    return bool(s.event >= EVENT_HALT)
 
 
 @njit
 def window_read(s: State, offset: int, size: int) -> int:
     """A read of the MMU register window."""
-    if not charge(s, s.cost_mmu_register):
+    if is_over(s) or not charge(s, MMU_REGISTER):
         return 0
     return window.read(s.mmu, offset, size)
 
@@ -94,10 +105,10 @@ def window_read(s: State, offset: int, size: int) -> int:
 @njit
 def window_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the MMU register window, and its consequences for the softmmu and the running block."""
+    if is_over(s) or not charge(s, MMU_REGISTER):
+        return
     if s.swallow:
         s.swallow = 0
-        return
-    if not charge(s, s.cost_mmu_register):
         return
     overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
     effect = window.write(s.mmu, offset, size, value)
@@ -158,9 +169,8 @@ def access_time(s: State, offset: int, size: int, is_write: int) -> int:
 @njit
 def mbar_read(s: State, offset: int, size: int) -> int:
     """A read of the peripheral window."""
-    if not may_begin(s, offset, size, 0, 0) or not charge(s, s.cost_inhibited_read):
+    if is_over(s) or not may_begin(s, offset, size, 0, 0) or not charge(s, READ):
         return 0
-    s.inhibited_reads += 1
     value = bus.read(s.devices, offset, size, access_time(s, offset, size, 0))
     if s.single:
         follow_devices(s)
@@ -170,9 +180,8 @@ def mbar_read(s: State, offset: int, size: int) -> int:
 @njit
 def mbar_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the peripheral window."""
-    if not may_begin(s, offset, size, value, 1) or not charge(s, s.cost_inhibited_write):
+    if is_over(s) or not may_begin(s, offset, size, value, 1) or not charge(s, WRITE):
         return
-    s.inhibited_writes += 1
     bus.write(s.devices, offset, size, value, access_time(s, offset, size, 1))
     if s.single:
         follow_devices(s)

@@ -69,14 +69,6 @@ def find_bank(s: State, pa: int) -> int:
 
 
 @njit
-def mbar_base(s: State) -> int:
-    """PA of the peripheral window: the MBAR register once written, the board's reset address before (sheet 2.4)."""
-    if s.mbar_set:
-        return int(s.mmu.mbar & 0xFFFC0000)
-    return int(s.mbar_default)
-
-
-@njit
 def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
     """Where ``pa`` lives: (unicorn address, host address or 0, address of its page flags or 0); -1 if nowhere."""
     if source == WINDOW:
@@ -85,9 +77,9 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
         sram = s.sram[source - RAMBAR0]
         offset = pa & 0xFFF
         return sram.uc + offset, sram.host + offset, sram.pages
-    base = mbar_base(s)
-    if base <= pa < base + MBAR_SIZE:
-        return UC_MBAR + pa - base, 0, 0
+    peripheral = pa - s.mmu.mbar
+    if 0 <= peripheral < MBAR_SIZE:
+        return UC_MBAR + peripheral, 0, 0
     i = find_bank(s, pa)
     if i < 0:
         return -1, 0, 0

@@ -27,7 +27,7 @@ from emu.cpu.state import (
     PAGE_WRITE,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED
+from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import PERM_R, PERM_W, PERM_X, TLB, permits, resolve
 from emu.mmu.state import FETCH, READ, WRITE
@@ -35,7 +35,6 @@ from emu.mmu.state import FETCH, READ, WRITE
 __all__ = ["public_block", "public_fill", "public_interrupt"]
 
 UC_WRITE, UC_FETCH = 17, 18  # uc_mem_type
-SMALL_PAGE = 1024
 UC_SECOND = UC_ALONE + PAGE // 2 * PAGE  # what follows on the next page of an instruction that runs alone
 I32, I64, VOID, BOOL = types.int32, types.int64, types.void, types.boolean
 
@@ -57,23 +56,13 @@ def end_with(s: State, event: int) -> bool:
 
 
 @njit
-def is_uniform(s: State, page: int, kind: int, user: int, entry: int) -> bool:
-    """Whether one TLB entry answers for all of the 4-KB page, and not 1-KB entries for parts of it."""
-    for at in range(page + SMALL_PAGE, page + PAGE, SMALL_PAGE):
-        source, other, _pa, _perms, _cm, _bits = resolve(s.mmu, at, kind, 1 - user)
-        if source != TLB or other != entry:
-            return False
-    return True
-
-
-@njit
 def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
     """Answer a data fill of a plain page: memory, permitted, not inhibited, no 1-KB pages, no store to code."""
-    source, entry, pa, perms, cm, _bits = resolve(s.mmu, page, kind, 1 - user)
+    source, entry, pa, perms, cm, bits = resolve(s.mmu, page, kind, 1 - user)
     if not permits(perms, kind) or cm & CM_INHIBITED:
         return False
     where, host, pages = place(s, source, pa)
-    if host == 0 or (source == TLB and not is_uniform(s, page, kind, user, entry)):
+    if host == 0 or bits == SMALL_PAGE_BITS:
         return False
     if not perms & PERM_W and modifies(s, get_pc(s)):
         return False
@@ -93,11 +82,11 @@ def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
 @njit
 def fill_fetch(s: State, page: int, user: int, result: int) -> bool:
     """Answer a fetch fill of a plain page."""
-    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, page, FETCH, 1 - user)
+    source, _entry, pa, perms, _cm, bits = resolve(s.mmu, page, FETCH, 1 - user)
     if not permits(perms, FETCH):
         return False
     where, host, pages = place(s, source, pa)
-    if host == 0 or (source == TLB and not is_uniform(s, page, FETCH, user, entry)):
+    if host == 0 or bits == SMALL_PAGE_BITS:
         return False
     where = shadow_page(s, host, pages)
     if where < 0:

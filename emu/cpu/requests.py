@@ -33,7 +33,7 @@ from emu.raw_memory import store64
 __all__ = ["serve_request"]
 
 I64 = types.int64
-MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
+MOVEC_CACR = 0x002
 
 
 @njit
@@ -63,8 +63,6 @@ def write_control(s: State, number: int, value: int) -> None:
     movec(s.mmu, number, value)
     if number == MOVEC_CACR:
         processor.set_eusp(s, value & processor.CACR_EUSP)
-    if number == MOVEC_MBAR:
-        s.mbar_set = 1
 
 
 @cfunc(I64(I64, I64, I64, I64))

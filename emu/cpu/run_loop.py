@@ -75,6 +75,7 @@ def native_step(s: State, count: int) -> None:
     s.step = STEP_WAITING
     s.step_taken = s.taken
     s.single = 1 if count == 1 else 0
+    s.n_charged = 0
     store32(s.cpu + CPU_CFLAGS_NEXT_TB, count)
     enter_unicorn(s)
     store32(s.cpu + CPU_CFLAGS_NEXT_TB, -1)

@@ -144,8 +144,6 @@ STATE_DTYPE = np.dtype(
         ("banks", BANK_DTYPE, (MAX_BANKS,)),
         ("n_banks", "i8"),
         ("sram", BANK_DTYPE, (2,)),  # core SRAM behind RAMBAR0/1
-        ("mbar_default", "i8"),
-        ("mbar_set", "i8"),
         # --- softmmu residency of the one armed, unlocked DTLB entry (unicorn-notes 4)
         ("armed_entry", "i8"),
         ("armed_count", "i8"),

@@ -44,13 +44,18 @@ __all__ = [
     "FILL_FAULT",
     "FILL_OK",
     "FILL_READ_ONLY",
+    "MMU_REGISTER",
     "SINGLE",
     "SMALL_PAGE_BITS",
     "WHOLE",
+    "charge_accesses",
+    "charge_inhibited",
     "drop_images",
     "fill_data",
     "fill_fetch",
     "grant_data",
+    "note_charge",
+    "retract_alone",
     "retract_charges",
     "swap_in",
     "write_back",
@@ -61,6 +66,7 @@ NO_ACCESS = 0xFFFFFFFF
 TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
+MMU_REGISTER = 4  # a kind of access, beside READ, WRITE, FETCH and RMW
 PAGE = 4096
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
@@ -262,46 +268,74 @@ def count_inhibited(s: State, va: int, size: int, parts: int) -> int:
 
 @njit
 def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
-    """Charge accesses to cache-inhibited memory; False when the charge would run past a limit inside a block.
+    """Charge accesses to inhibited memory or devices; False when the charge would run past a limit inside a block.
 
     Then nothing was charged: the engine must single-step up to here, because the limit takes effect at the first
     instruction boundary behind it and not at the end of the block.
     """
-    cost = accesses * (s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
-    if not s.single and s.cycles + cost >= s.cycle_limit:
+    if not s.single and s.cycles + accesses * cost_of(s, kind) >= s.cycle_limit:  # what follows may cost nothing (TRAP)
         s.operand_block = -1
         return False
     charge_accesses(s, accesses, kind)
-    if s.charged_block != s.instructions:
-        s.charged_block = s.instructions
-        s.n_charged = 0
-    if s.n_charged < MAX_CHARGES:
-        i = s.n_charged
-        s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
-        s.n_charged = i + 1
+    note_charge(s, accesses, kind)
     return True
 
 
 @njit
+def note_charge(s: State, accesses: int, kind: int) -> None:
+    """Remember a charge, in case the instruction is begun again."""
+    if s.charged_block != s.instructions:
+        s.charged_block = s.instructions
+        s.n_charged = 0
+    if s.n_charged == MAX_CHARGES:  # the older half belongs to instructions that are over
+        s.n_charged = MAX_CHARGES // 2
+        for i in range(MAX_CHARGES // 2):
+            for k in range(3):
+                s.charged[i, k] = s.charged[i + MAX_CHARGES // 2, k]
+    i = s.n_charged
+    s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
+    s.n_charged = i + 1
+
+
+@njit
+def cost_of(s: State, kind: int) -> int:
+    """Cycles of one access on top of its instruction's."""
+    if kind == MMU_REGISTER:
+        return int(s.cost_mmu_register)
+    return int(s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
+
+
+@njit
 def charge_accesses(s: State, accesses: int, kind: int) -> None:
-    """Charge accesses to inhibited memory; a negative number takes them back."""
+    """Charge accesses to inhibited memory or the MMU's registers; a negative number takes them back."""
+    s.cycles += accesses * cost_of(s, kind)
     if kind == WRITE:
         s.inhibited_writes += accesses
-        s.cycles += accesses * s.cost_inhibited_write
-    else:
+    elif kind != MMU_REGISTER:
         s.inhibited_reads += accesses
-        s.cycles += accesses * s.cost_inhibited_read
 
 
 @njit
 def retract_charges(s: State, pc: int) -> None:
-    """The instruction at ``pc``, in the block that runs, is begun again: take back what it was charged already."""
+    """Native: the instruction at ``pc``, in the block that runs, is begun again: take back what it was charged."""
+    if s.single:
+        retract_alone(s)
+        return
     if s.charged_block == s.instructions:
         for i in range(s.n_charged):
-            if not s.single:
-                call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
-            if s.single or load32(s.env + ENV_PC) == pc:
+            call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
+            if load32(s.env + ENV_PC) == pc:
                 charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+    s.n_charged = 0
+    s.operand_block = -1
+
+
+@njit
+def retract_alone(s: State) -> None:
+    """The instruction that runs alone is begun again: take back what it was charged."""
+    if s.charged_block == s.instructions:
+        for i in range(s.n_charged):
+            charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
     s.n_charged = 0
     s.operand_block = -1
 

@@ -44,7 +44,7 @@ from emu.mmu.state import READ, WARN_OVERLAP
 __all__ = ["emulate", "illegal_vector"]
 
 CACR_EUSP, CACR_DF = 0x20, 0x10
-MOVEC_CACR, MOVEC_MBAR = 0x002, 0xC0F
+MOVEC_CACR = 0x002
 SR_IMPLEMENTED = 0xB71F
 
 
@@ -68,8 +68,6 @@ def do_movec(s: State, pc: int) -> bool:
         set_pc(s, pc)
         halt(s, HALT_UNDEFINED_REGISTER, pc, number)
         return False
-    if number == MOVEC_MBAR:
-        s.mbar_set = 1
     if number == MOVEC_CACR:
         set_eusp(s, value & CACR_EUSP)
         s.fpu_disabled = 1 if value & CACR_DF else 0

@@ -34,7 +34,6 @@ from emu.mmu.registers import (
     MMUCR_EN,
     MMUDR_CM,
     MMUDR_CM_SHIFT,
-    MMUDR_PA,
     MMUDR_R,
     MMUDR_SP,
     MMUDR_W,
@@ -52,7 +51,7 @@ from emu.mmu.registers import (
     RAMBAR_V,
     RAMBAR_WP,
 )
-from emu.mmu.state import DTLB, FETCH, ITLB, READ, RMW, WRITE, Mmu
+from emu.mmu.state import DTLB, FETCH, ITLB, READ, RMW, WARN_OVERLAP, WRITE, Mmu
 
 __all__ = [
     "ACR",
@@ -96,6 +95,7 @@ CM_INHIBITED_IMPRECISE = 3
 
 # Sources other than the TLB decide on A[31:12] at the finest.
 _PHYSICAL_PAGE_BITS = 12
+_SMALLEST_PAGE_BITS = 10
 
 # Permissions that each access kind needs, four bits per kind; a read-modify-write is checked whole at its read (1.11).
 _NEEDS = PERM_R << 4 * READ | PERM_W << 4 * WRITE | PERM_X << 4 * FETCH | (PERM_R | PERM_W) << 4 * RMW
@@ -110,7 +110,10 @@ def permits(perms: int, kind: int) -> bool:
 
 @njit
 def enabled(m: Mmu) -> bool:
-    """Whether the TLBs translate: MMUCR[EN] and MMUBAR[V] (sheet 7 item 11; effective at the next access, item 21)."""
+    """Whether the TLBs translate: MMUCR[EN] and MMUBAR[V] (sheet 7 item 11).
+
+    A change holds from the next access on. After a store to MMUCR that is the next fetch, as in item 21.
+    """
     translates: bool = (m.mmucr & MMUCR_EN) != 0 and (m.mmubar & MMUBAR_V) != 0
     return translates
 
@@ -126,7 +129,7 @@ def _in_window(m: Mmu, va: int, kind: int, supervisor: int) -> bool:
 
 @njit
 def _rambar_matches(rambar: int, va: int, kind: int, supervisor: int) -> bool:
-    """Whether a core SRAM block answers: valid, on this bus, kind of access not masked out (5407UM 4-3; BAS; RTEMS)."""
+    """Whether a core SRAM block answers: valid, on this bus, kind of access not masked out (sheet 2.4)."""
     if not rambar & RAMBAR_V or ((rambar ^ va) & RAMBAR_BA) != 0:
         return False
     if kind == FETCH:
@@ -187,10 +190,21 @@ def _entry_perms(data: int, supervisor: int) -> int:
 
 
 @njit
+def _answers_in_pieces(m: Mmu, side: int, index: int, va: int, supervisor: int) -> bool:
+    """Whether an entry answers for a part of the 4 KB around ``va`` only: 1-KB pages in front of it have the rest."""
+    for quarter in range(4):
+        at = va >> _PHYSICAL_PAGE_BITS << _PHYSICAL_PAGE_BITS | quarter << _SMALLEST_PAGE_BITS
+        if tlb.match(m, side, at, supervisor) != index:
+            return True
+    return False
+
+
+@njit
 def resolve(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int, int, int, int, int]:
     """Who answers for ``va``: (source, index, pa, perms, cache mode, log2 of the page size). Pure.
 
-    Everything returned holds for the whole page around ``va``. ``index`` is the ACR or TLB entry number, else 0.
+    Everything returned holds for the whole page around ``va``, or for the 4 KB around it if the page is larger: another
+    source or entry may lie in front of the rest. ``index`` is the ACR or TLB entry number, else 0.
     ``perms`` is what this privilege may do there through the same side: PERM_R and PERM_W for data, PERM_X for a fetch;
     0 on a MISS.
     """
@@ -216,11 +230,14 @@ def resolve(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int, int,
     index = tlb.match(m, side, va, supervisor)
     if index < 0:
         return MISS, 0, va, 0, 0, _PHYSICAL_PAGE_BITS
-    data = m.data[side, index] & 0xFFFFFFFF
+    data = m.data[side, index]
     bits = tlb.page_bits(data)
     offset = (1 << bits) - 1
-    # Bits of PA below the page size are replaced by VA bits (sheet 1.9).
-    pa = (data & MMUDR_PA & ~offset) | (va & offset)
+    # Bits of PA below the page size are replaced by VA bits (sheet 1.9); the other fields lie below any page size.
+    pa = (data & ~offset) | (va & offset)
+    if m.warning_count[WARN_OVERLAP] and _answers_in_pieces(m, side, index, va, supervisor):
+        # Item 7: another entry, with a lower TLB address, matches a part of what this one does.
+        bits = _SMALLEST_PAGE_BITS
     return TLB, index, pa, _entry_perms(data, supervisor), (data & MMUDR_CM) >> MMUDR_CM_SHIFT, bits
 
 
@@ -228,7 +245,7 @@ def resolve(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int, int,
 def _data_protection(m: Mmu, source: int, index: int) -> tuple[int, int, int]:
     """Whether the answering register or entry is (supervisor only, unreadable, write protected); non-zero = yes."""
     if source == TLB:
-        data = m.data[DTLB, index] & 0xFFFFFFFF
+        data = m.data[DTLB, index]
         return data & MMUDR_SP, ~data & MMUDR_R, ~data & MMUDR_W
     if source == ACR:
         return m.acr[index] & ACR_SP, 0, m.acr[index] & ACR_W
@@ -285,8 +302,8 @@ def fault(m: Mmu, va: int, kind: int, supervisor: int) -> int:
 def access(m: Mmu, va: int, kind: int, supervisor: int) -> tuple[int, int]:
     """One access, complete: (FS_NONE, physical address) with the hit's recency recorded, or (fault status, va)."""
     source, index, pa, perms, _, _ = resolve(m, va, kind, supervisor)
-    if source == MISS or not permits(perms, kind):
-        # Item 8: an entry that refuses the access is not touched.
+    if not permits(perms, kind):
+        # A miss, or a violation; item 8: an entry that refuses the access is not touched.
         return _refuse(m, va, kind, supervisor, source, index), va
     if source == TLB:
         plru.touch(m, ITLB if kind == FETCH else DTLB, index)

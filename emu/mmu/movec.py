@@ -76,7 +76,7 @@ def movec(m: Mmu, number: int, value: int) -> int:
 
 @njit
 def reset(m: Mmu) -> None:
-    """Processor reset (sheet 1.2, 2.2-2.4); what the manuals call undefined becomes 0, MBAR keeps the board's value."""
+    """Processor reset (sheet 1.2, 2.2-2.4); what the manuals call undefined becomes 0, MBAR stays as it is."""
     m.mmubar = 0
     m.mmucr = 0
     m.mmuor = 0
@@ -92,5 +92,5 @@ def reset(m: Mmu) -> None:
         m.acr[number] = 0
     for block in range(2):
         # 5407UM 4-3: reset clears V and leaves the other bits alone.
-        m.rambar[block] = m.rambar[block] & (_RAMBAR_BITS & ~RAMBAR_V)
+        m.rambar[block] &= ~RAMBAR_V
     tlb.erase(m)

@@ -50,7 +50,7 @@ def note_load(m: Mmu, side: int, index: int) -> None:
         _mark(m, side, index)
     elif m.policy == RANDOM:
         # Xorshift32 (Marsaglia 2003). It advances on loads only: a victim may be asked for any number of times.
-        x = m.rng[side] & 0xFFFFFFFF
+        x = m.rng[side]
         x ^= (x << 13) & 0xFFFFFFFF
         x ^= x >> 17
         m.rng[side] = x ^ ((x << 5) & 0xFFFFFFFF)
@@ -119,7 +119,7 @@ def _random_choice(m: Mmu, side: int) -> int:
     for index in range(m.entries[side]):
         if ignore_locks or not m.data[side, index] & MMUDR_LK:
             candidates += 1
-    remaining = (m.rng[side] & 0xFFFFFFFF) % candidates
+    remaining = m.rng[side] % candidates
     for index in range(m.entries[side]):
         if ignore_locks or not m.data[side, index] & MMUDR_LK:
             if remaining == 0:

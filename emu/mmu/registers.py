@@ -1,10 +1,10 @@
 """The one table of the MMU's registers and of the control registers that steer address decoding.
 
 Write masks, field constants for the compiled code, decoding, dumps and the register page of the documentation all come
-from :data:`REGISTERS`; nothing else in the package spells out a bit position. What is architecture and what is our
-choice is said field by field: ``source`` names the manual page, or the item of section 7 of the hardware sheet where
-the manuals are silent. Source keys: CF4UM = ColdFire CF4e Core User's Manual, 548xRM = MCF548x Reference Manual,
-54455RM = MCF54455 Reference Manual, 5407UM = MCF5407 User's Manual, LNX = Linux arch/m68k, BAS = FireBee BaS_gcc.
+from :data:`REGISTERS`. What is architecture and what is our choice is said field by field: ``source`` names the manual
+page, or the section or item of the hardware sheet where the manuals are silent. Source keys: CF4UM = ColdFire CF4e Core
+User's Manual, 548xRM = MCF548x Reference Manual, 54455RM = MCF54455 Reference Manual, 5407UM = MCF5407 User's Manual,
+LNX = Linux arch/m68k, BAS = FireBee BaS_gcc.
 """
 
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ _VBR = (BitField("BA", 0xFFF00000, "vector base; bits 19-0 are not implemented (
 _RAMBAR = (
     BitField("BA", 0xFFFFF000, "base of the 4-KB core SRAM block", source="BAS bas.lk.in"),
     BitField("WP", 0x00000100, "write protect"),
-    BitField("DI", 0x00000080, "bus the block is on: 0 = data, 1 = instruction", source="5407UM 4-3, unverified"),
+    BitField("DI", 0x00000080, "bus the block is on: 0 = data, 1 = instruction", source="sheet 2.4, unverified"),
     BitField("CI", 0x00000020, "1 = CPU space and interrupt acknowledge do not match", source="CF4UM 10-10"),
     BitField("SC", 0x00000010, "1 = supervisor code does not match"),
     BitField("SD", 0x00000008, "1 = supervisor data does not match"),

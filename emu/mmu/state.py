@@ -1,11 +1,12 @@
 """What the MMU remembers: one numpy record, shared by the engine, the trace replayer and the debugger.
 
 The record holds the architectural registers and both TLBs as register images. Beside them stand a few words derived
-from the images (compare masks, paths through the replacement tree), so that the functions called millions of times per
-second stay a couple of and/or operations; they are written only where their source is written, in ``tlb``.
+from the images (compare masks, barred nodes, the number of valid entries) or from the configuration (paths through the
+replacement tree), so that the functions called millions of times per second stay a couple of and/or operations. They
+are written only where their source is written: in ``tlb`` and, for locks, ``plru``; in ``new_mmu``.
 
-Everything is i8, so that compiled arithmetic stays int64; images are kept masked to their 32 bits. Never u8: numba
-turns uint64-with-int64 arithmetic into floats.
+Everything is i8, so that compiled arithmetic stays int64; whoever writes an image masks it to the bits that exist.
+Never u8: numba turns uint64-with-int64 arithmetic into floats.
 """
 
 from typing import Any
@@ -75,7 +76,7 @@ MMU_DTYPE = np.dtype(
         ("mbar", "i8"),
         ("acr", "i8", (4,)),
         ("rambar", "i8", (2,)),
-        # Both TLBs as MMUTR/MMUDR images; ``compare`` = the bits of a tag that must equal the probe (tlb.probe).
+        # Both TLBs as MMUTR/MMUDR images; ``compare`` = the bits of a tag that must equal the probe (tlb.match).
         ("tag", "i8", (2, MAX_ENTRIES)),
         ("data", "i8", (2, MAX_ENTRIES)),
         ("compare", "i8", (2, MAX_ENTRIES)),
@@ -120,7 +121,7 @@ def _fill_paths(state: Any, side: int) -> None:
     """Precompute, for each entry, which tree bits a use of it keeps and which it sets (sheet 1.12)."""
     leaves = int(state["tree"][side])
     for index in range(int(state["entries"][side])):
-        keep, mark = (1 << 128) - 1, 0
+        keep, mark = -1, 0
         node = leaves + index
         while node > 1:
             parent = node >> 1

@@ -58,7 +58,8 @@ def page_bits(data: int) -> int:
 @njit
 def _compare_mask(tag: int, data: int) -> int:
     """Tag bits that must equal the probe's: page address, V, and the ID unless the entry is shared."""
-    mask = (-1 << page_bits(data)) & MMUTR_VA | MMUTR_V
+    bits = page_bits(data)
+    mask = MMUTR_VA >> bits << bits | MMUTR_V
     return mask if tag & MMUTR_SG else mask | MMUTR_ID
 
 
@@ -87,8 +88,8 @@ def match(m: Mmu, side: int, va: int, supervisor: int) -> int:
 @njit
 def _overlaps(m: Mmu, side: int, index: int) -> bool:
     """Whether some access would match both this entry and another one: the bits both compare are equal."""
-    tag = m.tag[side, index] & _TAG_BITS
-    compare = m.compare[side, index] & _TAG_BITS
+    tag = m.tag[side, index]
+    compare = m.compare[side, index]
     if not tag & MMUTR_V:
         return False
     count = 0
@@ -106,8 +107,8 @@ def load(m: Mmu, side: int, index: int, tag: int, data: int) -> None:
     """
     tag &= _TAG_BITS
     data &= _ITLB_DATA_BITS if side == ITLB else _DTLB_DATA_BITS
-    old_tag = m.tag[side, index] & _TAG_BITS
-    old_data = m.data[side, index] & 0xFFFFFFFF
+    old_tag = m.tag[side, index]
+    old_data = m.data[side, index]
     m.changed_index = index
     m.old_tag = old_tag
     m.old_data = old_data
@@ -125,44 +126,44 @@ def load(m: Mmu, side: int, index: int, tag: int, data: int) -> None:
 @njit
 def read(m: Mmu, side: int, index: int) -> tuple[int, int]:
     """MMUTR and MMUDR image of one entry; reading does not touch the replacement state (sheet 7 item 9)."""
-    return m.tag[side, index] & 0xFFFFFFFF, m.data[side, index] & 0xFFFFFFFF
+    return m.tag[side, index], m.data[side, index]
 
 
 @njit
-def _clear(m: Mmu, keep_locked: int, asid: int) -> int:
-    """Invalidate entries of both TLBs (``asid`` -1 = any) and return how many; only V changes."""
-    dropped = 0
+def _clear(m: Mmu, keep_locked: bool, asid: int) -> bool:
+    """Invalidate entries of both TLBs (``asid`` -1 = any); only V changes. Returns whether there was one to drop."""
+    dropped = False
     for side in range(2):
         for index in range(m.entries[side]):
-            tag = m.tag[side, index] & _TAG_BITS
+            tag = m.tag[side, index]
             if not tag & MMUTR_V or (keep_locked and m.data[side, index] & MMUDR_LK):
                 continue
             if asid >= 0 and (tag & MMUTR_ID) >> MMUTR_ID_SHIFT != asid:
                 continue
             m.tag[side, index] = tag & ~MMUTR_V
             m.valid[side] -= 1
-            dropped += 1
+            dropped = True
     return dropped
 
 
 @njit
-def clear_all(m: Mmu) -> int:
-    """CA: invalidate all entries, locked ones too, and reset replacement (54455RM 4-6); returns how many it dropped."""
+def clear_all(m: Mmu) -> bool:
+    """CA: invalidate all entries, locked ones too, and reset replacement (54455RM 4-6); whether it dropped any."""
     plru.reset(m, ITLB)
     plru.reset(m, DTLB)
-    return _clear(m, 0, -1)
+    return _clear(m, False, -1)
 
 
 @njit
-def clear_non_locked(m: Mmu) -> int:
-    """CNL: invalidate all non-locked entries; replacement state stays (sheet 7 item 9); returns how many it dropped."""
-    return _clear(m, 1, -1)
+def clear_non_locked(m: Mmu) -> bool:
+    """CNL: invalidate all non-locked entries; replacement state stays (sheet 7 item 9); whether it dropped any."""
+    return _clear(m, True, -1)
 
 
 @njit
-def clear_asid(m: Mmu, asid: int) -> int:
-    """CAS: invalidate the non-locked entries with this ID, shared ones too; returns how many it dropped."""
-    return _clear(m, 1, asid)
+def clear_asid(m: Mmu, asid: int) -> bool:
+    """CAS: invalidate the non-locked entries with this ID, shared ones too; whether it dropped any."""
+    return _clear(m, True, asid)
 
 
 @njit
@@ -195,13 +196,12 @@ def index_of(m: Mmu, address: int) -> int:
 
 
 @njit
-def search(m: Mmu, side: int) -> int:
-    """STLB: look MMUAR up, set MMUSR[HIT] and AA (54455RM 4-6), leave the replacement state alone; returns the index.
+def search(m: Mmu, side: int) -> None:
+    """STLB: look MMUAR up, set MMUSR[HIT] and AA (54455RM 4-6), leave the replacement state alone.
 
     The argument is always MMUAR, whatever ADR says (sheet 7 item 18); its bit 0 is the supervisor bit and the ASID is
-    the ASID register's (sheet 7 item 19). A miss returns -1 and leaves the replacement choice in AA.
+    the ASID register's (sheet 7 item 19). A miss leaves the replacement choice in AA.
     """
-    index = match(m, side, m.mmuar & 0xFFFFFFFE, m.mmuar & 1)
+    index = match(m, side, m.mmuar, m.mmuar & 1)
     m.mmusr = MMUSR_HIT if index >= 0 else 0
     m.aa = address_of(m, side, index if index >= 0 else plru.replacement(m, side))
-    return index

@@ -47,27 +47,25 @@ __all__ = ["EFFECT_ALL", "EFFECT_DTLB", "EFFECT_ITLB", "EFFECT_NONE", "read", "w
 _MMUCR_BITS = write_mask("MMUCR")
 _MMUOR_BITS = write_mask("MMUOR")
 _MMUSR_BITS = write_mask("MMUSR")
-_MMUTR_BITS = write_mask("MMUTR")
 _MMUDR_BITS = write_mask("MMUDR")
 # The one hole between the registers (sheet 1.3).
 _RESERVED = 0x0C
-_CLEARS = MMUOR_CA | MMUOR_CNL | MMUOR_CAS
 
 
 @njit
 def _clear(m: Mmu, operation: int) -> int:
     """CA, CNL and CAS; returns the effect."""
-    dropped = 0
+    dropped = False
     if operation & MMUOR_CA:
-        dropped += tlb.clear_all(m)
+        dropped |= tlb.clear_all(m)
     if operation & MMUOR_CNL:
-        dropped += tlb.clear_non_locked(m)
+        dropped |= tlb.clear_non_locked(m)
     if operation & MMUOR_CAS:
         # Item 2: the ASID register names the ASID; new_mmu(cas_uses_mmutr=True) selects MMUTR[ID] instead.
         tagged = (m.mmutr & MMUTR_ID) >> MMUTR_ID_SHIFT
         if tagged != m.asid:
             warn(m, WARN_CAS_READING)
-        dropped += tlb.clear_asid(m, tagged if m.cas_uses_mmutr else m.asid)
+        dropped |= tlb.clear_asid(m, tagged if m.cas_uses_mmutr else m.asid)
     return EFFECT_ALL if dropped else EFFECT_NONE
 
 
@@ -78,7 +76,7 @@ def _access_entry(m: Mmu, operation: int) -> int:
     side = tlb.side_of(m, address)
     index = tlb.index_of(m, address)
     if index >= m.entries[side]:
-        # Only configurations smaller than the hardware have such addresses: writes vanish, reads give zero.
+        # Only entry counts that no hardware has leave such addresses: writes vanish, reads give zero.
         warn(m, WARN_NO_SUCH_ENTRY)
         if operation & MMUOR_RW:
             m.mmutr = 0
@@ -95,9 +93,7 @@ def _access_entry(m: Mmu, operation: int) -> int:
 def _operate(m: Mmu, operation: int) -> int:
     """One MMUOR write, in the order clears, search, allocation, access (sheet 7 item 1); returns the effect."""
     m.mmuor = operation & _MMUOR_BITS
-    effect = EFFECT_NONE
-    if operation & _CLEARS:
-        effect = _clear(m, operation)
+    effect = _clear(m, operation)
     side = ITLB if operation & MMUOR_ITLB else DTLB
     if operation & MMUOR_STLB:
         tlb.search(m, side)
@@ -111,9 +107,9 @@ def _operate(m: Mmu, operation: int) -> int:
 
 @njit
 def _read_register(m: Mmu, offset: int) -> int:
-    value = 0
+    """Value of the register at ``offset``; there is one, or :func:`_ignored` has turned the access away."""
     if offset == OFFSET_MMUCR:
-        value = m.mmucr
+        value: int = m.mmucr
     elif offset == OFFSET_MMUOR:
         value = m.aa << MMUOR_AA_SHIFT | m.mmuor
     elif offset == OFFSET_MMUSR:
@@ -122,13 +118,14 @@ def _read_register(m: Mmu, offset: int) -> int:
         value = m.mmuar
     elif offset == OFFSET_MMUTR:
         value = m.mmutr
-    elif offset == OFFSET_MMUDR:
+    else:
         value = m.mmudr
     return value
 
 
 @njit
 def _write_register(m: Mmu, offset: int, value: int) -> int:
+    """Write 32 bits to the register at ``offset``, which exists as in :func:`_read_register`; returns the effect."""
     if offset == OFFSET_MMUCR:
         before = m.mmucr
         m.mmucr = value & _MMUCR_BITS
@@ -139,10 +136,11 @@ def _write_register(m: Mmu, offset: int, value: int) -> int:
         # Item 16: writable; the next data fault or search overwrites it.
         m.mmusr = value & _MMUSR_BITS
     elif offset == OFFSET_MMUAR:
+        # All 32 bits exist, of MMUTR too.
         m.mmuar = value
     elif offset == OFFSET_MMUTR:
-        m.mmutr = value & _MMUTR_BITS
-    elif offset == OFFSET_MMUDR:
+        m.mmutr = value
+    else:
         m.mmudr = value & _MMUDR_BITS
     return EFFECT_NONE
 

@@ -4,19 +4,21 @@ The result, build/linux/vmlinux, is the same file whoever builds it: user, host 
 again while the inputs are the same. Exit status 2, and one line, when a package is missing.
 """
 
+import argparse
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "linux"
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
-SOURCE, OBJECTS, PROGRAMS = BUILD / "source", BUILD / "objects", BUILD / "programs"
-VMLINUX, STAMP = BUILD / "vmlinux", BUILD / "inputs.sha256"
+SOURCE, PROGRAMS, LOG = BUILD / "source", BUILD / "programs", BUILD / "log"
 CROSS = "m68k-linux-gnu-"
 
 PACKAGES = {  # what must be found -> the Debian package that has it
@@ -29,6 +31,32 @@ PACKAGES = {  # what must be found -> the Debian package that has it
     "bc": "bc",
     "tar": "tar",
     "xz": "xz-utils",
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One configuration: files of lines that are laid over each other, and what it is called."""
+
+    board: str
+    vmlinux: Path
+    objects: Path
+    configuration: tuple[str, ...]
+
+    @property
+    def stamp(self) -> Path:
+        """Holds the digest of what this kernel was built from."""
+        return self.vmlinux.with_suffix(".sha256")
+
+
+KERNELS = {
+    "m5475evb": Kernel("the M5475EVB", BUILD / "vmlinux", BUILD / "objects", ("kernel.config",)),
+    "mcf5208evb": Kernel(
+        "QEMU's mcf5208evb, without MMU",
+        BUILD / "vmlinux-nommu",
+        BUILD / "objects-nommu",
+        ("kernel.config", "nommu.config"),
+    ),
 }
 COMPILE = (
     *(f"{CROSS}gcc", "-mcpu=5475", "-Os", "-Wall", "-Wextra", "-Werror"),
@@ -71,11 +99,11 @@ def tarball_version() -> str:
     return f"{about.st_size} {about.st_mtime_ns}"
 
 
-def inputs_digest() -> str:
+def inputs_digest(kernel: Kernel) -> str:
     """Of everything that the kernel is made from."""
     compiler = subprocess.run([f"{CROSS}gcc", "--version"], check=True, capture_output=True).stdout
     digest = hashlib.sha256(compiler + tarball_version().encode())
-    inputs = [HERE / name for name in ("build.py", "kernel.config", "initramfs.list")]
+    inputs = [HERE / name for name in ("build.py", "initramfs.list", *kernel.configuration)]
     for path in (*inputs, *sorted((HERE / "init").iterdir())):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
@@ -83,16 +111,16 @@ def inputs_digest() -> str:
 
 def run(command: Sequence[str | Path], what: str) -> None:
     """Run a program quietly; what it said is shown when it fails, and kept in build/linux/log."""
-    with (BUILD / "log").open("a") as log:
+    with LOG.open("a") as log:
         log.write(f"\n# {what}\n")
         log.flush()
         done = subprocess.run(
             command, check=False, stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **REPRODUCIBLE}
         )
     if done.returncode:
-        tail = (BUILD / "log").read_text(errors="replace").splitlines()[-15:]
+        tail = LOG.read_text(errors="replace").splitlines()[-15:]
         print("\n".join(tail), file=sys.stderr)
-        raise BuildError(f"{what} failed with status {done.returncode}; all of its output is in {BUILD / 'log'}")
+        raise BuildError(f"{what} failed with status {done.returncode}; all of its output is in {LOG}")
 
 
 def unpack() -> None:
@@ -101,7 +129,8 @@ def unpack() -> None:
     if stamp.exists() and stamp.read_text() == tarball_version():
         return
     shutil.rmtree(SOURCE, ignore_errors=True)
-    shutil.rmtree(OBJECTS, ignore_errors=True)
+    for kernel in KERNELS.values():
+        shutil.rmtree(kernel.objects, ignore_errors=True)
     part = BUILD / "source.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -118,58 +147,86 @@ def build_programs() -> None:
         run([*COMPILE, "-o", PROGRAMS / name, *files, "-lgcc"], f"compiling {name}")
 
 
-def filled_in(template: Path, placeholder: str, value: str) -> Path:
-    """A copy of ``template`` in the build folder, with a path of this machine in it."""
-    target = BUILD / template.name
-    target.write_text(template.read_text().replace(placeholder, value))
+def initramfs() -> Path:
+    """The list of the root file system's contents, with the paths of this machine."""
+    target = BUILD / "initramfs.list"
+    target.write_text((HERE / target.name).read_text().replace(" PROGRAMS/", f" {PROGRAMS}/"))
     return target
 
 
-def build_kernel() -> None:
+def configuration(kernel: Kernel) -> list[str]:
+    """The lines of its configuration; of two about one option the later one counts."""
+    lines: dict[str, str] = {}
+    for name in kernel.configuration:
+        for line in (HERE / name).read_text().replace('"INITRAMFS"', f'"{initramfs()}"').splitlines():
+            if line.startswith(("CONFIG_", "# CONFIG_")):
+                lines[option_of(line)] = line
+    return list(lines.values())
+
+
+def option_of(line: str) -> str:
+    """CONFIG_X, of CONFIG_X=y or of "# CONFIG_X is not set"."""
+    return line.removeprefix("# ").split("=")[0].split(" ")[0]
+
+
+def build_kernel(kernel: Kernel) -> None:
     """Configure and compile, out of the source tree."""
-    initramfs = filled_in(HERE / "initramfs.list", " PROGRAMS/", f" {PROGRAMS}/")
-    config = filled_in(HERE / "kernel.config", '"INITRAMFS"', f'"{initramfs}"')
-    OBJECTS.mkdir(exist_ok=True)
-    make: list[str | Path] = ["make", "-s", "-C", SOURCE, f"O={OBJECTS}", "ARCH=m68k", f"CROSS_COMPILE={CROSS}"]
+    kernel.objects.mkdir(exist_ok=True)
+    wanted = configuration(kernel)
+    config = kernel.objects / "wanted.config"
+    config.write_text("\n".join(wanted) + "\n")
+    make: list[str | Path] = ["make", "-s", "-C", SOURCE, f"O={kernel.objects}", "ARCH=m68k", f"CROSS_COMPILE={CROSS}"]
     run([*make, f"KCONFIG_ALLCONFIG={config}", "allnoconfig"], "configuring the kernel")
-    check_configuration(config)
+    check_configuration(kernel, wanted)
     run([*make, f"-j{os.cpu_count() or 1}", "vmlinux"], "compiling the kernel")
-    shutil.copyfile(OBJECTS / "vmlinux", VMLINUX)
+    shutil.copyfile(kernel.objects / "vmlinux", kernel.vmlinux)
 
 
-def is_off(line: str, got: Sequence[str]) -> bool:
-    """Whether ``line`` asks for an option not to be set, and it does not even exist here."""
-    option = line.removeprefix("# ").removesuffix(" is not set")
-    return line.startswith("#") and not any(g.startswith(f"{option}=") for g in got)
-
-
-def check_configuration(wanted: Path) -> None:
+def check_configuration(kernel: Kernel, wanted: Sequence[str]) -> None:
     """Every line asked for must have come true: kconfig drops what it does not know without a word."""
-    got = (OBJECTS / ".config").read_text().splitlines()
-    lines = [line for line in wanted.read_text().splitlines() if line.startswith(("CONFIG_", "# CONFIG_"))]
-    lost = [line for line in lines if line not in got and not is_off(line, got)]
+    got = (kernel.objects / ".config").read_text().splitlines()
+    lost = [line for line in wanted if line not in got and not is_off(line, got)]
     if lost:
         raise BuildError(f"the kernel's configuration does not take {', '.join(lost)}")
 
 
+def is_off(line: str, got: Sequence[str]) -> bool:
+    """Whether ``line`` asks for an option not to be set, and it does not even exist here."""
+    return line.startswith("#") and not any(g.startswith(f"{option_of(line)}=") for g in got)
+
+
+def build(kernel: Kernel) -> None:
+    """Check what is needed, then build what is not up to date."""
+    missing = missing_packages()
+    if missing:
+        raise BuildError(f"these Debian packages are missing: {' '.join(missing)}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:  # two may want a kernel at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bring_up_to_date(kernel)
+
+
+def bring_up_to_date(kernel: Kernel) -> None:
+    """Build, unless what is there was made from the same inputs."""
+    digest = inputs_digest(kernel)
+    if kernel.vmlinux.exists() and kernel.stamp.exists() and kernel.stamp.read_text() == digest:
+        print(f"{kernel.vmlinux} is up to date")
+        return
+    kernel.stamp.unlink(missing_ok=True)
+    LOG.write_text("")
+    print(f"building Linux 6.1 for {kernel.board}, which takes a minute or two ...", file=sys.stderr)
+    unpack()
+    build_programs()
+    build_kernel(kernel)
+    kernel.stamp.write_text(digest)
+    print(f"{kernel.vmlinux} is ready")
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("board", nargs="?", choices=KERNELS, default="m5475evb")
     try:
-        missing = missing_packages()
-        if missing:
-            raise BuildError(f"these Debian packages are missing: {' '.join(missing)}")
-        BUILD.mkdir(parents=True, exist_ok=True)
-        digest = inputs_digest()
-        if VMLINUX.exists() and STAMP.exists() and STAMP.read_text() == digest:
-            print(f"{VMLINUX} is up to date")
-            return 0
-        STAMP.unlink(missing_ok=True)
-        (BUILD / "log").write_text("")
-        print("building Linux 6.1 for the M5475EVB, which takes a minute or two ...", file=sys.stderr)
-        unpack()
-        build_programs()
-        build_kernel()
-        STAMP.write_text(digest)
-        print(f"{VMLINUX} is ready: cfemu run --board m5475evb {VMLINUX.relative_to(BUILD.parents[1])}")
+        build(KERNELS[parser.parse_args().board])
     except BuildError as error:
         print(f"make linux: {error}", file=sys.stderr)
         return 2

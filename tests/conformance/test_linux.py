@@ -2,9 +2,11 @@
 of any size, and equal counts where they must be equal."""
 
 import functools
+import re
 
 import pytest
 
+from benchmarks.linux_profile import DOCUMENT, profile_document
 from emu.machine import StopReason
 from emu.profile import CLEAN_PAGE, make_profile
 from tests.support.linux import TRANSCRIPT, LinuxRun, boot, masked, vmlinux
@@ -66,3 +68,16 @@ def test_the_profile_tells_where_misses_come_from() -> None:
     assert 120 <= refill.instructions <= 180  # sheet 5: about 150, from compiled code
     assert refill.minimum > 18 + 15  # exception entry and RTE alone
     assert 0 < profile.per_instruction < 1
+
+
+def test_the_document_shows_the_profile_of_today() -> None:
+    """docs/linux.md is of one version of Debian's kernel; another one has other counts."""
+    vmlinux()
+    document = profile_document()
+    stored = DOCUMENT.read_text()
+    version, stored_version = (re.search(r"Linux \d+\.\d+\.\d+", text) for text in (document, stored))
+    assert version is not None
+    assert stored_version is not None
+    if version[0] != stored_version[0]:
+        pytest.skip(f"docs/linux.md is of {stored_version[0]}, Debian's source here is {version[0]}")
+    assert document == stored, "stale: run `make linux-profile`"

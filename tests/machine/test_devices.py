@@ -1,6 +1,7 @@
 """The peripherals behind MBAR and the host's services: console, reset, mailbox, operation recorder, semihosting."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +9,20 @@ from emu.counters import Operation
 from emu.errors import UnmodelledRegister
 from emu.machine import StopReason
 from tests.support import asm
-from tests.support.asm import A0, D0, D1, D2, at, d, disp, imm, ind
+from tests.support.asm import A0, A1, D0, D1, D2, at, d, disp, imm, ind
 from tests.support.elfgen import SEMIHOSTING
-from tests.support.guest import CODE, DATA, MBAR, Bench, enter_virtual_mode, store_long
+from tests.support.guest import (
+    BOARD,
+    CODE,
+    DATA,
+    MBAR,
+    MMUAR,
+    WINDOW,
+    Bench,
+    bench,
+    enter_virtual_mode,
+    store_long,
+)
 
 PSC0, GPT0, MAILBOX = MBAR + 0x8600, MBAR + 0x800, MBAR + 0x30000
 CALL, STATUS, BEGIN, END = (MAILBOX + offset for offset in (0x40, 0x44, 0x48, 0x4C))
@@ -53,6 +65,18 @@ def test_gpt0_resets_the_board(guest: Bench) -> None:
     assert guest.registers["d1"] == 0
 
 
+@pytest.mark.parametrize("base", [0, 0x40000])
+def test_mbar_moves_the_peripherals_over_memory(engine: str, base: int) -> None:
+    """Sheet 2.4; the first write counts whatever it writes, 0 too."""
+    imrh = base + 0x708
+    read = asm.move("l", at(imrh), d(D1))
+    with bench(engine, board=replace(BOARD, ram=(*BOARD.ram, (0, 1 << 20)))) as guest:
+        assert guest.registers["mbar"] == MBAR
+        guest.put(imrh, b"\x12\x34\x56\x78")
+        guest.run(read, asm.move("l", d(D1), d(D2)), asm.set_control(asm.MBAR, base | 1), read, asm.HALT)
+        assert [guest.registers[name] for name in ("d2", "d1", "mbar")] == [0x12345678, 0xFFFFFFFF, base]
+
+
 UNMODELLED = MBAR + 0x100  # the SDRAM controller
 
 
@@ -75,6 +99,54 @@ def test_a_strict_machine_stops_at_an_unmodelled_register(guest: Bench) -> None:
         guest.run(asm.moveq(-1, D0), asm.move("l", at(UNMODELLED), d(D0)), asm.HALT)
     assert guest.registers["d0"] == 0xFFFFFFFF
     assert guest.registers["pc"] == CODE + 2
+
+
+# --- instructions with several accesses
+
+
+@pytest.mark.parametrize("before", [0, 10, 31, 32, 40, 63, 64, 100])
+def test_each_access_is_counted_once(guest: Bench, before: int) -> None:
+    """The store half of a read-modify-write must run alone, and the instruction is begun again for that; its load half
+    is counted once all the same, however many loads are in front of it in the block."""
+    icr, imr = MBAR + 0x748, MBAR + 0x708
+    code = asm.lea(at(icr), A0) + asm.lea(at(imr), A1) + before * asm.move("l", ind(A1), d(D0))
+    guest.run(code, asm.bit("bset", 4, ind(A0)), asm.move("l", ind(A1), ind(A0)), asm.HALT)
+    counters = guest.machine.counters()
+    assert (counters.inhibited_reads, counters.inhibited_writes) == (before + 2, 2)
+    assert counters.instructions == before + 5
+    guest.run(asm.move("l", at(icr), d(D1)), asm.HALT)
+    assert guest.registers["d1"] == 0x3F3F3F3F
+
+
+def test_an_access_behind_one_that_stops_the_machine_happens_once(guest: Bench) -> None:
+    """The load is of a register that nothing models, which is said first; then the whole instruction runs."""
+    code = asm.lea(at(UNMODELLED), A0) + asm.lea(at(PSC0 + 0xC), A1) + 2 * asm.move("b", ind(A0), ind(A1))
+    guest.run(code, asm.HALT)
+    assert guest.machine.console == bytes(2)
+    counters = guest.machine.counters()
+    assert (counters.inhibited_reads, counters.inhibited_writes) == (2, 2)
+
+
+def test_an_access_in_front_of_one_that_stops_the_machine_is_counted_once(guest: Bench) -> None:
+    imr = MBAR + 0x708
+    code = asm.lea(at(imr), A0) + asm.lea(at(UNMODELLED), A1) + 2 * asm.move("l", ind(A0), ind(A1))
+    guest.run(code, asm.HALT)
+    counters = guest.machine.counters()
+    assert (counters.inhibited_reads, counters.inhibited_writes) == (2, 2)
+
+
+def test_the_time_of_the_mmu_registers_is_charged_once(guest: Bench) -> None:
+    """An event lies between the two halves of a read-modify-write of MMUAR, wherever it lies."""
+    code = asm.set_control(asm.MMUBAR, WINDOW | 1) + asm.lea(at(MMUAR), A0) + asm.lea(at(MBAR + 0x708), A1)
+    code += asm.move("l", imm(5), d(D1)) + asm.alu_to("or", D1, ind(A0)) + asm.move("l", ind(A0), d(D2))
+    guest.run(code, asm.HALT)
+    whole = guest.machine.counters().cycles
+    for cycle in range(whole):
+        guest.machine.schedule_interrupt(3, 100, guest.machine.counters().cycles + cycle)  # masked: it only cuts
+        before = guest.machine.counters().cycles
+        guest.run(code, asm.HALT)
+        assert guest.machine.counters().cycles - before == whole
+        assert guest.registers["d2"] == 5
 
 
 # --- mailbox

@@ -433,17 +433,29 @@ def test_a_snapshot_while_a_character_is_on_its_way(guest: Bench) -> None:
     assert ends[0][1:] == (b"pq", b"\0\1")
 
 
-def test_when_listening_is_asked_once_and_its_text_arrives(guest: Bench) -> None:
+def test_a_script_is_asked_for_once_and_begins_when_the_guest_waits(guest: Bench) -> None:
     asked = []
 
     def supply() -> bytes:
         asked.append(guest.machine.counters().cycles)
         return b"script"
 
+    echo = asm.move("b", at(PSC[0] + BUFFER), d(D6)) + asm.move("b", d(D6), at(PSC[0] + BUFFER))
+    guest.handler(COM, echo + asm.subq(1, d(D7)) + asm.RTE)
     guest.machine.when_listening(supply)
-    guest.run(start_psc(), hear(), receive(6), start_psc(), asm.HALT)
-    assert heard(guest) == b"script"
+    code = asm.moveq(6, D7) + allow() + start_psc(imr=INT_RX)
+    guest.run(code, asm.stop(masked(0)), asm.tst("l", d(D7)), asm.branch_b("ne", -8), start_psc(), asm.HALT)
+    assert guest.machine.console == b"script"
     assert len(asked) == 1
+    assert guest.machine.counters().cycles < 5000
+
+
+def test_a_guest_that_does_not_wait_is_typed_at_after_a_second() -> None:
+    with bench("native") as guest:
+        guest.machine.when_listening(lambda: b"x")
+        guest.run(start_psc(), hear(), receive(1), asm.HALT, budget=100_000_000)
+        assert heard(guest) == b"x"
+        assert 0 < guest.machine.counters().cycles - guest.machine.board.core_hz < 1000
 
 
 def test_engines_agree_about_the_time_of_a_long_conversation() -> None:

@@ -30,7 +30,7 @@ MASKS = (
     (r"(?m)^(\w+):\s+\d+ kB$", r"\1: <size>"),
     (r"(?m)^\d+\.\d\d \d+\.\d\d$", "<uptime>"),
     (r"(?m)^(Clocking|BogoMips|Calibration):.*", r"\1: <speed>"),
-    (r"(?m)^\d+ \(kworker/.*\n", ""),  # which of them exist, and what they do, depends on the time that misses take
+    (r"(?m)^\d+ \((?!init\)).*\n", ""),  # kernel threads: which exist, and do what, depends on the time of misses
     (r"(?m)^\d+ \(", "<number> ("),
     (r"from process \d+", "from process <number>"),
     (r"(?m)^[0-9a-f]{8}-[0-9a-f]{8} (\S+) [0-9a-f]{8} (.*)", r"<range> \1 \2"),

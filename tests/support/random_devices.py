@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from emu.devices.registers import REGISTERS, DeviceRegister
 from emu.machine import Machine, StopReason
 from tests.support import asm
-from tests.support.asm import A0, A1, A3, D1, D2, D3, D4, D5, D6, at, d, ind, post
+from tests.support.asm import A0, A1, A3, D1, D2, D3, D4, D5, D6, D7, at, d, ind, post
 from tests.support.guest import DATA, MBAR, RAM, Bench, store_long, stub
 from tests.support.peripherals import (
     BUFFER,
@@ -42,6 +42,7 @@ RESCUE = 200  # vector of the host's interrupt that ends a STOP which nothing el
 RESULTS = DATA + 0x1000  # what loads found, through A3
 TAKEN = DATA + 0x800  # the last vector, and a running sum of all
 SIZES = {"b": 1, "w": 2, "l": 4}
+ROUNDS = 12
 HANDLERS = RAM + 0x20000  # 128 bytes for each source
 # Not these: a hypercall needs an answer, and GPT0 resets the board (both have tests of their own).
 USED = [register for register in REGISTERS if register.name not in ("mailbox call", "GMS0")]
@@ -130,6 +131,14 @@ def pauses(draw: st.DrawFn) -> bytes:
 
 STOPS = LEVELS.map(lambda level: asm.stop(masked(level)))
 MASKS = LEVELS.map(set_mask)
+
+
+def rounds(beginning: bytes, body: bytes) -> bytes:
+    """The body several times: what a store leaves behind meets all the others."""
+    turn = body + asm.subq(1, d(D7))
+    return beginning + asm.moveq(ROUNDS, D7) + turn + asm.branch_w("ne", -len(turn) - 2)
+
+
 # One of these is chosen evenly.
 OFTEN = (stores(), loads(), pauses())
 PARTS = st.one_of(*OFTEN, *OFTEN, stores(), loads(), copies(), modifications(), lists(), STOPS, MASKS)
@@ -150,8 +159,8 @@ def beginnings(draw: st.DrawFn) -> bytes:
     return code + set_mask(draw(LEVELS))
 
 
-BODIES = st.lists(PARTS, min_size=5, max_size=60).map(b"".join)
-PROGRAMS = st.builds(bytes.__add__, beginnings(), BODIES)
+BODIES = st.lists(PARTS, min_size=12, max_size=60).map(b"".join)
+PROGRAMS = st.builds(rounds, beginnings(), BODIES)
 PINS = st.lists(st.tuples(st.integers(1, 7), st.booleans()), max_size=8)
 TYPED = st.binary(max_size=20)
 

@@ -227,7 +227,7 @@ def test_core_sram_is_physical_and_not_cached(rambar: int, kind: int, perms: int
 
 
 def test_core_sram_is_on_one_bus() -> None:
-    # 5407UM 4-3: D/I.
+    # Sheet 2.4: D/I.
     mmu = new_mmu()
     api.write_control(mmu, RAMBAR, 0x20000081)
     assert [source(mmu, 0x20000000, kind) for kind in (READ, WRITE, FETCH)] == [PHYSICAL, PHYSICAL, RAMBAR0]
@@ -310,6 +310,23 @@ def test_physical_address_takes_the_bits_below_the_page_size_from_the_va(bits: i
     # When / Then
     expected = 0xABCDEC00 & ~offset | va & offset
     assert api.resolve(mmu, va, READ, USER) == (TLB, 5, expected, PERM_R | PERM_W, 0, bits)
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("bits", [12, 13, 20])
+@pytest.mark.parametrize("va", [0x12341000, 0x12342000])
+def test_a_page_holds_only_where_no_entry_lies_in_front_of_it(va: int, bits: int, quarter: int) -> None:
+    # Given (sheet 7 item 7) a 1-KB page over a part of a larger one: in front of it, then behind it
+    for number, found, page in ((4, 4, 10), (12, 9, bits)):
+        mmu = virtual_mode()
+        api.load(mmu, DTLB, 9, tag(va), data(0, bits))
+        api.load(mmu, DTLB, number, tag(va | quarter << 10), data(0, 10))
+        # When / Then: the quarters of 4 KB are answered for one by one, or all of the page at once
+        for other in range(4):
+            resolved = api.resolve(mmu, va | other << 10 | 0x155, READ, USER)
+            assert (resolved[INDEX], resolved[PAGE]) == (found if other == quarter else 9, page)
+        if bits > 12:
+            assert api.resolve(mmu, va ^ 1 << 12, READ, USER)[PAGE] == bits
 
 
 @pytest.mark.parametrize("flags", [R, W, R | W, SP | R, SP | W, SP | R | W, 0, SP])

@@ -119,6 +119,21 @@ def test_unlocking_by_a_load_frees_the_entry() -> None:
     assert api.victim(mmu, DTLB) == 20
 
 
+def test_a_load_may_change_the_lock_and_nothing_else() -> None:
+    # Given every entry loaded once more, now locked
+    mmu = new_mmu()
+    fill(mmu)
+    images = [api.read_entry(mmu, DTLB, index) for index in range(32)]
+    for index, (tag_, data_) in enumerate(images):
+        api.load(mmu, DTLB, index, tag_, data_ | LK)
+    api.replacement(mmu, DTLB)
+    assert mmu[0]["warning_count"][WARN_ALL_LOCKED] == 1
+    # When one is freed again, then it is the one to go
+    api.load(mmu, DTLB, 5, *images[5])
+    assert api.replacement(mmu, DTLB) == 5
+    assert mmu[0]["warning_count"][WARN_ALL_LOCKED] == 1
+
+
 def test_all_locked_falls_back_to_the_tree_and_warns() -> None:
     # Given (sheet 7 item 10)
     mmu = new_mmu()
