@@ -450,6 +450,27 @@ def test_a_script_is_asked_for_once_and_begins_when_the_guest_waits(guest: Bench
     assert guest.machine.counters().cycles < 5000
 
 
+def test_without_a_script_what_is_typed_comes_at_once(guest: Bench) -> None:
+    guest.machine.when_listening(lambda: b"")
+    guest.start(start_psc() + hear() + receive(2) + asm.HALT)
+    guest.machine.run(max_instructions=200)
+    guest.machine.type_in(b"ab")
+    guest.resume()
+    assert heard(guest) == b"ab"
+
+
+def test_what_was_sent_before_the_guest_listens_is_shown_before_a_script_is_asked_for(guest: Bench) -> None:
+    shown = []
+
+    def supply() -> bytes:
+        shown.append(bytes(guest.machine.console))
+        return b""
+
+    guest.machine.when_listening(supply)
+    guest.run(fill(2), start_psc(), fill(1), asm.HALT)
+    assert shown == [b"\0\1"]
+
+
 def test_a_guest_that_does_not_wait_is_typed_at_after_a_second() -> None:
     with bench("native") as guest:
         guest.machine.when_listening(lambda: b"x")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emu.elf import Elf, ElfError, Segment, load_elf
+from emu.elf import Elf, ElfError, Segment, Symbol, load_elf
 from emu.errors import UsageError
 from tests.support import elfgen
 
@@ -159,6 +159,39 @@ def test_asking_for_a_label_that_does_not_exist(tmp_path: Path) -> None:
 
 
 # --- Bad files --------------------------------------------------------------------------------------------------------
+
+
+def test_a_virtual_address_is_found_where_it_is_loaded() -> None:
+    segments = (Segment(0x1000, 0xC0000000, 0x100, b"ab"), Segment(0x8000, 0xC0001000, 0x10, b""))
+    elf = Elf(Path("a"), 0, segments, (), {})
+
+    assert elf.physical(0xC0000002) == 0x1002
+    assert elf.physical(0xC000100F) == 0x800F
+    assert elf.physical(0xC0000100) is None
+    assert elf.physical(0x1000) is None
+
+
+def test_labels_of_another_file_fill_the_gaps() -> None:
+    kernel = Elf(
+        Path("a"),
+        0,
+        (Segment(0, 0x1000, 0x100, b""),),
+        (Symbol(0x1000, "start"), Symbol(0x1010, "stop", 4)),
+        {"start": 0x1000, "stop": 0x1010},
+    )
+    other = Elf(
+        Path("b"),
+        0,
+        (Segment(0, 0x8000, 0x20, b""),),
+        (Symbol(0x1010, "hidden"), Symbol(0x1020, "inner", 8), Symbol(0x8000, "open")),
+        {"start": 0x9999, "open": 0x8000},
+    )
+    both = kernel.with_symbols(other)
+
+    assert [both.symbol(va) for va in (0x1010, 0x1014, 0x1024, 0x1028)] == ["stop", None, "inner+0x4", None]
+    assert [both.symbol(va) for va in (0x8000, 0x801F, 0x8020)] == ["open", "open+0x1f", None]  # its own segment's end
+    assert both.labels == {"start": 0x1000, "stop": 0x1010, "open": 0x8000}
+    assert both.segments == kernel.segments
 
 
 def test_an_elf_error_is_the_users_error() -> None:
