@@ -155,12 +155,13 @@ _MBAR = (
 _MMU = "CF4UM 10-13, 10-16; LNX mcfmmu.h"
 _ACR_SOURCE = "LNX m54xxacr.h; BAS mmu.h"
 _UNDEFINED = "undefined (0 here)"
+_UNSTATED = "not stated (0 here)"
 
 REGISTERS: tuple[Register, ...] = (
     Register("MMUCR", "window", 0x00, "0", "control", _MMU, _MMUCR),
     Register("MMUOR", "window", 0x04, "0", "operation", _MMU, _MMUOR),
-    Register("MMUSR", "window", 0x08, "0", "status of the last data fault or search", "LNX mcfmmu.h; BAS", _MMUSR),
-    Register("MMUAR", "window", 0x10, "0", "fault, search or TLB address", "CF4UM 10-20; 548xRM 5-21", _MMUAR),
+    Register("MMUSR", "window", 0x08, _UNSTATED, "last data fault or search", "LNX mcfmmu.h; BAS", _MMUSR),
+    Register("MMUAR", "window", 0x10, _UNSTATED, "fault, search or TLB address", "CF4UM 10-20", _MMUAR),
     Register("MMUTR", "window", 0x14, _UNDEFINED, "tag half of a TLB entry", "CF4UM 10-16", _MMUTR),
     Register("MMUDR", "window", 0x18, _UNDEFINED, "data half of a TLB entry", "CF4UM 10-16, 10-17", _MMUDR),
     Register("CACR", "movec", 0x002, "0", "cache control and default attributes", "LNX m54xxacr.h; BAS cache.h", _CACR),

@@ -203,18 +203,18 @@ def test_bit_ranges_as_manuals_print_them(name: str, field: str, shift: int, bit
 
 def test_register_page_row_by_row() -> None:
     lines = register_page().splitlines()
-    start = lines.index("## MMUSR")
+    start, mmusr = lines.index("## MMUSR"), register("MMUSR")
     assert lines[:3] == ["# MMU registers, fault status and vectors", "", "Generated from `emu/mmu/registers.py`."]
     assert lines[start - 1 : start + 8] == [
         "",
         "## MMUSR",
         "",
-        f"{register('MMUSR').meaning}; window offset 0x08; reset: 0. Source: {register('MMUSR').source}.",
+        f"{mmusr.meaning}; window offset 0x08; reset: not stated (0 here). Source: {mmusr.source}.",
         "",
         "| bits | field | mask | access | meaning | source |",
         "| --- | --- | --- | --- | --- | --- |",
-        f"| 5 | SPF | 0x00000020 | rw | {bit_field('MMUSR', 'SPF').meaning} | {register('MMUSR').source} |",
-        f"| 4 | RF | 0x00000010 | rw | {bit_field('MMUSR', 'RF').meaning} | {register('MMUSR').source} |",
+        f"| 5 | SPF | 0x00000020 | rw | {bit_field('MMUSR', 'SPF').meaning} | {mmusr.source} |",
+        f"| 4 | RF | 0x00000010 | rw | {bit_field('MMUSR', 'RF').meaning} | {mmusr.source} |",
     ]
     vbr = lines.index("## VBR")
     assert "; MOVEC 0x801; reset: 0. " in lines[vbr + 2]
