@@ -27,7 +27,7 @@ COMPILED = (
     "mmu/*.py",
     "timing/*.py",
 )  # what holds compiled code
-KEPT_CACHES = 3
+KEPT_CACHES = 8  # several work trees may be in use at once
 # What numba's wrappers call when a function raises. Ours raise nothing, so none of it is ever called.
 ERROR_PATH = ("NRT_", "numba_")
 

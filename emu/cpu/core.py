@@ -359,6 +359,8 @@ class Core:
             self.uc = 0
             self.banks.clear()
             self._held.clear()
+            # A machine is part of a cycle, so the collector frees the rest of it, some time.
+            self._line = self._access_map = self._console = np.zeros(0, np.uint8)
 
     # --- looks from outside, without effect on the guest
 
