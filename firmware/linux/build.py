@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -70,10 +71,11 @@ PROGRAM_SOURCES = {
     "init": ("init.c", "files.c", "processes.c", "memory.c"),
     "hello": ("hello.c",),
 }
+BUILT_AT = datetime(2007, 12, 19, tzinfo=UTC)
 REPRODUCIBLE = {
     "KBUILD_BUILD_USER": "cfemu",
     "KBUILD_BUILD_HOST": "cfemu",
-    "KBUILD_BUILD_TIMESTAMP": "2007-12-19 00:00:00 UTC",
+    "KBUILD_BUILD_TIMESTAMP": f"{BUILT_AT:%Y-%m-%d %H:%M:%S} UTC",
     "KBUILD_BUILD_VERSION": "1",
     "LC_ALL": "C",
 }
@@ -140,11 +142,12 @@ def unpack() -> None:
 
 
 def build_programs() -> None:
-    """The first process and the program that it can start."""
+    """The first process and the program that it can start, of a fixed date: gen_init_cpio puts it into the image."""
     PROGRAMS.mkdir(exist_ok=True)
     for name, sources in PROGRAM_SOURCES.items():
         files = [HERE / "init" / source for source in (*SHARED, *sources)]
         run([*COMPILE, "-o", PROGRAMS / name, *files, "-lgcc"], f"compiling {name}")
+        os.utime(PROGRAMS / name, (BUILT_AT.timestamp(), BUILT_AT.timestamp()))
 
 
 def initramfs() -> Path:
