@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from emu.errors import UsageError
 
@@ -37,8 +38,9 @@ _SHN_UNDEF, _SHN_ABS, _SHN_COMMON = 0, 0xFFF1, 0xFFF2
 _STT_FUNC, _STT_OBJECT, _STT_NOTYPE = 2, 1, 0
 _STB_GLOBAL, _STB_WEAK, _STB_LOCAL = 1, 2, 0
 # Which of several labels at one address names it best: code before data before bare labels, global before local.
-_TYPE_RANK = {_STT_FUNC: 0, _STT_OBJECT: 1, _STT_NOTYPE: 2}
-_BIND_RANK = {_STB_GLOBAL: 0, _STB_WEAK: 1, _STB_LOCAL: 2}
+_TYPES = (_STT_FUNC, _STT_OBJECT, _STT_NOTYPE)
+_BINDINGS = (_STB_GLOBAL, _STB_WEAK, _STB_LOCAL, *range(_STB_WEAK + 1, 16))
+_RANK = {binding << 4 | kind: rank for rank, (kind, binding) in enumerate(product(_TYPES, _BINDINGS))}
 
 
 class ElfError(UsageError):
@@ -60,8 +62,7 @@ class Segment:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A label: ``size`` is 0 when the file does not say how far it reaches."""
 
     address: int
@@ -231,14 +232,13 @@ def _segments(path: Path, image: bytes, elf: "ELFFile") -> Iterator[Segment]:
         yield Segment(header["p_paddr"], header["p_vaddr"], memsz, image[offset : offset + filesz])
 
 
-@dataclass(frozen=True, slots=True)
-class _RawSymbol:
-    """A label of the symbol table. ``rank``: the lower, the better it names its address."""
+class _RawSymbol(NamedTuple):
+    """A label of the symbol table; of several at one address the one that sorts first names it best."""
 
+    rank: int
+    name: str
     address: int
     size: int
-    name: str
-    rank: tuple[int, int]
     absolute: bool
 
 
@@ -253,12 +253,11 @@ def _useful_symbols(table: "Section") -> Iterator[_RawSymbol]:
         return
     names = table.stringtable.data()
     for at, address, size, info, _other, section in struct.iter_unpack(_SYMBOL_FORMAT, table.data()):
-        if section in (_SHN_UNDEF, _SHN_COMMON) or info & 0xF not in _TYPE_RANK:
+        if section in (_SHN_UNDEF, _SHN_COMMON) or info not in _RANK:
             continue
         name = names[at : names.index(b"\0", at)].decode()
         if name and not name.startswith((".L", "$")):
-            rank = _TYPE_RANK[info & 0xF], _BIND_RANK.get(info >> 4, len(_BIND_RANK))
-            yield _RawSymbol(address, size, name, rank, section == _SHN_ABS)
+            yield _RawSymbol(_RANK[info], name, address, size, section == _SHN_ABS)
 
 
 def _rank(raw: list[_RawSymbol]) -> tuple[tuple[Symbol, ...], dict[str, int]]:
@@ -268,7 +267,7 @@ def _rank(raw: list[_RawSymbol]) -> tuple[tuple[Symbol, ...], dict[str, int]]:
     """
     best: dict[int, Symbol] = {}
     labels: dict[str, int] = {}
-    for symbol in sorted(raw, key=lambda symbol: (symbol.rank, symbol.name)):
+    for symbol in sorted(raw):
         if not symbol.absolute:
             best.setdefault(symbol.address, Symbol(symbol.address, symbol.name, symbol.size))
         labels.setdefault(symbol.name, symbol.address)
