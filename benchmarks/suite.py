@@ -3,10 +3,14 @@
 ``python -m benchmarks.suite`` runs all of it and prints what each way costs. Sources: ``benchmarks/guest/suite``.
 """
 
+import argparse
 import struct
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, geometric_mean
 from typing import Literal, get_args
 
 from emu.board import get_board
@@ -15,7 +19,7 @@ from emu.elf import Elf, load_elf
 from emu.machine import Machine, StopReason
 from emu.timing.constants import Costs
 
-__all__ = ["KERNELS", "WAYS", "Run", "SuiteKernel", "Way", "get_kernel", "guest", "run"]
+__all__ = ["KERNELS", "WAYS", "Comparison", "Run", "SuiteKernel", "Way", "compare", "get_kernel", "guest", "run"]
 
 GUEST = Path(__file__).parent / "guest" / "suite" / "suite.elf"
 
@@ -97,6 +101,30 @@ class Run:
         return self.cycles / self.instructions
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One kernel in two ways: what translation costs it."""
+
+    direct: Run
+    translated: Run
+
+    @property
+    def speed(self) -> float:
+        """Of the translated run; 1 = that of the run without translation."""
+        return self.direct.cycles / self.translated.cycles
+
+    @property
+    def cycles_per_instruction(self) -> float:
+        """Cycles of refills for each instruction of the kernel."""
+        return (self.translated.cycles - self.direct.cycles) / self.direct.instructions
+
+    @property
+    def refill_instructions(self) -> float:
+        """Instructions of the handler for each miss; 0 without a miss."""
+        more = self.translated.instructions - self.direct.instructions
+        return more / self.translated.misses if self.translated.misses else 0.0
+
+
 def get_kernel(name: str) -> SuiteKernel:
     """The kernel called ``name``; ValueError naming the ones there are."""
     for kernel in KERNELS:
@@ -146,3 +174,50 @@ def run(
 def machine(engine: str, costs: Costs | None) -> Machine:
     """The machine that every run has: what changes its timing is handed over here, and nowhere else."""
     return Machine(get_board("coyotos128"), engine=engine, costs=costs)
+
+
+def compare(
+    kernel: SuiteKernel,
+    engine: str = "auto",
+    *,
+    size: int | None = None,
+    repetitions: int | None = None,
+    costs: Costs | None = None,
+) -> dict[Way, Comparison]:
+    """``kernel`` behind each miss handler, beside one run without translation."""
+    elf = guest()
+
+    def one(way: Way) -> Run:
+        return run(kernel, way, engine, size=size, repetitions=repetitions, costs=costs, elf=elf)
+
+    direct = one("direct")
+    return {way: Comparison(direct, one(way)) for way in WAYS if way != "direct"}
+
+
+def lines(engine: str) -> Iterator[str]:
+    """The table, a line for each kernel as soon as it has run."""
+    heads = "".join(f" {way + ' speed':>14} {'misses':>7} {'i/miss':>6}" for way in WAYS if way != "direct")
+    yield f"{'kernel':12} {'instructions':>12} {'cycles/i':>8}{heads}"
+    cpis = []
+    for kernel in KERNELS:
+        comparisons = compare(kernel, engine)
+        direct = comparisons["linux"].direct
+        cpis.append(direct.cpi)
+        cells = "".join(
+            f" {c.speed:14.2%} {c.translated.misses:7,} {c.refill_instructions:6.1f}" for c in comparisons.values()
+        )
+        yield f"{kernel.name:12} {direct.instructions:12,} {direct.cpi:8.3f}{cells}  {kernel.what}"
+    yield f"cycles per instruction: mean {fmean(cpis):.3f}, geometric mean {geometric_mean(cpis):.3f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__)
+    parser.add_argument("--engine", default="auto", help="auto (default), native, public or reference")
+    arguments = parser.parse_args()
+    for text in lines(arguments.engine):
+        print(text, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -40,8 +40,7 @@
 
 #define PAGE 8192
 
-/* The ways, as parameters[3] names them. */
-#define WAY_DIRECT 0
+/* The ways with translation, as parameters[3] names them; 0 = direct. */
 #define WAY_COYOTOS 1
 #define WAY_LINUX 2
 

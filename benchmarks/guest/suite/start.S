@@ -40,36 +40,36 @@ _start: move.w  #0x2700,%sr
         move.l  %a0,%usp
 
         move.l  parameters+12,%d0       /* the way */
+        bne.s   translated
         move.l  #ACR_BOTH,%d1
-        tst.l   %d0
-        beq.s   start_kernel
+        movec   %d1,%acr0
+        movec   %d1,%acr2
+        bra.s   start_kernel
+
+translated:
         lea     coyotos_access_error,%a0
         moveq   #0,%d2                  /* ASID */
         subq.l  #WAY_COYOTOS,%d0
-        beq.s   translate
-        lea     linux_access_error,%a0
-        moveq   #LINUX_ASID,%d2
+        beq.s   mmu_on
         subq.l  #WAY_LINUX-WAY_COYOTOS,%d0
         bne.w   unexpected
         jsr     linux_setup
         lea     linux_access_error,%a0
-translate:
-        move.l  %a0,8(%a5)              /* vector 2 */
+        moveq   #LINUX_ASID,%d2
+mmu_on: move.l  %a0,8(%a5)              /* vector 2 */
         movec   %d2,%asid
+        move.l  #ACR_SUPERVISOR,%d1
+        movec   %d1,%acr0
+        movec   %d1,%acr2
         move.l  #MMUBAR+1,%d0
         movec   %d0,%mmubar
         move.l  #MMUOR_CA,%d0
         move.l  %d0,MMUOR
         nop
-        move.l  #ACR_SUPERVISOR,%d1
-        movec   %d1,%acr0               /* before EN: from then on nothing but an ACR or the TLB maps memory */
-        movec   %d1,%acr2
         moveq   #MMUCR_EN,%d0
         move.l  %d0,MMUCR
         nop
 start_kernel:
-        movec   %d1,%acr0
-        movec   %d1,%acr2
         lea     parameters,%a0
         movem.l (%a0),%d5-%d7
         movea.l %d5,%a0
