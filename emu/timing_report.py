@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emu.timing.constants import Costs, cost_notes
-from emu.timing.isa import ROWS
+from emu.timing.isa import ROWS, SURCHARGES
 from emu.timing.overrides import Numbers
 
 __all__ = ["Number", "all_numbers", "print_numbers", "print_numbers_json"]
@@ -37,7 +37,7 @@ def all_numbers(numbers: Numbers) -> list[Number]:
         for note in cost_notes(numbers.costs)
     ]
     changed = dict(numbers.cells)
-    for name, cell in {row.name: row.cell for row in ROWS}.items():
+    for name, cell in {**{row.name: row.cell for row in ROWS}, **SURCHARGES}.items():
         is_changed = name in changed and changed[name] != cell.cycles
         source, confidence = (USER, "-") if is_changed else (cell.source, cell.confidence)
         found.append(Number("cells", name, changed.get(name, cell.cycles), cell.cycles, source, confidence))

@@ -36,7 +36,16 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses, note_charge, retract_alone
+from emu.cpu.translate import (
+    CM_INHIBITED,
+    SMALL_PAGE_BITS,
+    charge_accesses,
+    is_repeated,
+    keep_buffer,
+    note_charge,
+    note_wait,
+    retract_alone,
+)
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
@@ -115,9 +124,15 @@ def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
         if s.inhibited_parts:
             note_charge(s, s.inhibited_parts, kind)
         if is_full(s):
+            before = s.cycles + 0
+            keep_buffer(s)
+            mode = 0
             for i in range(parts, s.n_parts):
                 part = s.parts[i]
-                wait_for_data(s, part.source, part.pa, part.size, kind, part.mode, s.cycles)
+                mode = part.mode
+                wait_for_data(s, part.source, part.pa, part.size, kind, mode, s.cycles)
+            if s.n_parts > parts and is_repeated(s, kind, mode):
+                note_wait(s, before)
     if at < 0:
         s.n_parts, s.alone_effects = parts, effects
     return at >= 0
@@ -297,7 +312,7 @@ def run_alone(s: State) -> None:
     count, cycles = block_cost(s)
     if is_full(s):
         begin_fetch(s)
-        end_fetch(s)
+        end_fetch(s, length)
     charge_block(s, count, cycles)
     if intercepted_by_patch(op, flags) and not runs_alone(op, flags):
         s.single = 1

@@ -22,6 +22,7 @@ from emu.timing.state import FLAT, MEMO_RECORD
 __all__ = [
     "COUNT",
     "CYCLES",
+    "END",
     "LINES_SEEN",
     "SHADOW_LINES_SEEN",
     "block_cost",
@@ -166,6 +167,8 @@ def block_cost(s: State) -> tuple[int, int]:
     PENDING_AT,
     PENDING_BACKWARD,
     SERIAL,
+    END,  # offset behind the last instruction: of one that the engine does itself unicorn sees the op word only
+    SPARE,
     LINES_SEEN,  # changes of the instruction cache, and of its shadow, when the block had all its lines in them
     SHADOW_LINES_SEEN,
 ) = range(0, MEMO_RECORD, 8)
@@ -194,8 +197,8 @@ def is_remembered(s: State, record: int, host: int, size: int) -> bool:
 
 
 @njit
-def note_branch(s: State, record: int) -> None:
-    """What kind of branch the block that was measured last ends with."""
+def note_end(s: State, record: int) -> None:
+    """Where the block that was measured last ends, and with what kind of branch."""
     t = s.time
     unit = opcodes(s)[t.last_op].unit
     kind = branches.NO_BRANCH
@@ -209,6 +212,7 @@ def note_branch(s: State, record: int) -> None:
     negative = t.last_ext >> 15 & 1 if short in (0, 0xFF) else short >> 7
     store64(record + PENDING, kind)
     store64(record + PENDING_AT, t.last_at)
+    store64(record + END, t.last_end)
     store64(record + PENDING_BACKWARD, negative)
 
 
@@ -233,7 +237,7 @@ def pipelined_cost(s: State) -> tuple[int, int]:
         store64(record + LEFT_A, t.a)
         store64(record + LEFT_B, t.b)
         store64(record + LEFT_C, t.c)
-        note_branch(s, record)
+        note_end(s, record)
         store64(record + SERIAL, t.serial)
         store64(record + LINES_SEEN, NEVER_SEEN)
         store64(record + SHADOW_LINES_SEEN, NEVER_SEEN)

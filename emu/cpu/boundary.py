@@ -7,6 +7,7 @@ however unicorn cuts its blocks: a block that would run past the boundary is not
 from emu.cpu.blocks import (
     COUNT,
     CYCLES,
+    END,
     LINES_SEEN,
     SHADOW_LINES_SEEN,
     block_cost,
@@ -205,7 +206,7 @@ def start_known_block_in_time(s: State, pc: int, size: int) -> bool:
     s.cycles = cycles
     charge_pipeline(s, record)
     if t.level == FULL:
-        end_fetch(s)
+        end_fetch(s, load64(record + END))
     return True
 
 
@@ -338,7 +339,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     note_code(s.code_pages, pc & 0xFFF, size)
     if is_full(s):
         begin_fetch(s)
-        end_fetch(s)
+        end_fetch(s, load64(s.time_record + END))
         if s.step == STEP_NONE:
             note_lines(s, s.time_record)
     charge_block(s, count, cycles)

@@ -186,6 +186,7 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
     if host_pc:
         located = to_instruction(s, host_pc, located)
         if outcome != FILL_FAULT:
+            s.begun_again = get_pc(s)
             retract_charges(s, get_pc(s))
             to_instruction(s, host_pc, located)
         unwind(s, get_pc(s))

@@ -44,6 +44,7 @@ def stop_here(s: State, event: int) -> None:
     intercepted instruction (emu.cpu.device_operand) returns by itself.
     """
     s.event = event
+    s.begun_again = io_pc(s)
     if s.emulating:
         s.postponed = 1
         if s.single:  # else it waits for its first access

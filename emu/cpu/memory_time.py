@@ -123,13 +123,18 @@ def fetch_takes(s: State, count: int) -> int:
 
 @njit
 def begin_fetch(s: State) -> None:
-    """Fetch the first instruction of the block that is about to run, and wait for it; NOP waits for stores as well."""
+    """Fetch the first instruction of the block that is about to run, and wait for it; NOP waits for stores as well.
+
+    One that is begun again only because of how this engine works has been fetched already.
+    """
     t = s.time
     op = word_at(s, 0)
     length = instruction_length(s, op)
     cached = is_fetch_cached(s)
     buffered = s.mmu.cacr & DNFB != 0
-    if page_takes_time(s):
+    again = s.begun_again == s.block_pc
+    s.begun_again = -1
+    if page_takes_time(s) and not again:
         for k in range(0, length, 2):
             pa = code_address(s, k)
             line = pa & LINE_MASK
@@ -151,9 +156,9 @@ def begin_fetch(s: State) -> None:
 
 
 @njit
-def end_fetch(s: State) -> None:
-    """The words of the block that is about to run have been fetched: note where the last one is."""
-    pa = code_address(s, s.block_size - 2)
+def end_fetch(s: State, end: int) -> None:
+    """The words of the block that is about to run, up to offset ``end``, have been fetched: note where the last is."""
+    pa = code_address(s, end - 2)
     s.time.last_line, s.time.last_long = pa & LINE_MASK, pa & LONG_MASK
 
 
@@ -172,7 +177,7 @@ def note_lines(s: State, record: int) -> None:
         at += instruction_length(s, op)
     present = in_shadow = True
     if page_takes_time(s):
-        for k in range(0, s.block_size, 2):
+        for k in range(0, at, 2):
             line = code_address(s, k) & LINE_MASK
             present = present and caches.is_present(t.icache, line)
             in_shadow = in_shadow and caches.is_present(t.ishadow, line)

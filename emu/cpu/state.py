@@ -10,7 +10,7 @@ import numpy as np
 
 from emu.devices.state import DEVICES_DTYPE, NEVER
 from emu.mmu.state import MMU_DTYPE
-from emu.timing.state import TIME_DTYPE
+from emu.timing.state import STORE_BUFFER_ENTRIES, TIME_DTYPE
 
 __all__ = ["BANK_DTYPE", "MEMO_DTYPE", "NEVER", "REGION_DTYPE", "STATE_DTYPE", "State"]
 
@@ -26,6 +26,8 @@ VECTORS = 256
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
 MAX_CHARGES = 64
+BUFFER_STATE = 1 + STORE_BUFFER_ENTRIES
+CHARGE_COLUMNS = 4 + BUFFER_STATE  # host PC, accesses, kind; of a wait for memory its cycles and what was before
 MAX_ACCESSES = 16  # MOVEM with all registers
 MAX_PARTS = 2 * MAX_ACCESSES
 MAX_TIMED = 4  # a double that crosses into another page has two
@@ -212,6 +214,7 @@ STATE_DTYPE = np.dtype(
         # --- the time model
         ("time", TIME_DTYPE),
         ("time_record", "i8"),  # address of what is remembered of the block measured last (emu.cpu.blocks)
+        ("begun_again", "i8"),  # PC of an instruction that was fetched and must be run again, -1 none
         ("rests", "i8"),  # address of RESTS triples (host PC, serial of its block, cycles of the block behind it)
         ("code_source", "i8"),  # who answers for the fetch page, and its cache mode
         ("code_mode", "i8"),
@@ -277,7 +280,8 @@ STATE_DTYPE = np.dtype(
         # because of how this engine works takes its charges back
         ("host_pc", "i8"),
         ("charged_block", "i8"),
-        ("charged", "i8", (MAX_CHARGES, 3)),
+        ("charged", "i8", (MAX_CHARGES, CHARGE_COLUMNS)),
+        ("buffer_before", "i8", (BUFFER_STATE,)),  # bus and store buffer in front of the latest access
         ("n_charged", "i8"),
         # --- operands on two 1-KB pages that are no neighbours in physical memory
         ("bounce", "i8"),

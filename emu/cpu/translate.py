@@ -24,6 +24,8 @@ from emu.cpu.memory_time import access_now
 from emu.cpu.native import DESC_BYTES, ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
+    BUFFER_STATE,
+    CHARGE_COLUMNS,
     F_RESTORE,
     F_SET_PAGE,
     IMAGES,
@@ -38,8 +40,8 @@ from emu.jit import njit, njit_inline
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, RAMBAR0, RAMBAR1, TLB, permits, resolve
 from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH, READ, WRITE
-from emu.timing.caches import COPYBACK, LINE, LINE_BITS, find
-from emu.timing.state import SETS
+from emu.timing.caches import COPYBACK, LINE, LINE_BITS, WRITE_THROUGH, account, find
+from emu.timing.state import SETS, STORE_BUFFER_ENTRIES
 
 __all__ = [
     "CM_INHIBITED",
@@ -60,7 +62,10 @@ __all__ = [
     "fill_fetch",
     "grant_data",
     "hit_in_time",
+    "is_repeated",
+    "keep_buffer",
     "note_charge",
+    "note_wait",
     "retract_alone",
     "retract_charges",
     "swap_in",
@@ -74,7 +79,8 @@ TLB_NOTDIRTY, TLB_INVALID = 0x400, 0x800
 CACR_DEC = field_mask("CACR", "DEC")
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
-MMU_REGISTER = 4  # a kind of access, beside READ, WRITE, FETCH and RMW
+MMU_REGISTER = 4  # kinds of access, beside READ, WRITE, FETCH and RMW
+MEMORY_WAIT = 5  # a wait for memory that another try would have again: how long is in the fourth column
 PAGE = 4096
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
@@ -347,11 +353,42 @@ def note_charge(s: State, accesses: int, kind: int) -> None:
     if s.n_charged == MAX_CHARGES:  # the older half belongs to instructions that are over
         s.n_charged = MAX_CHARGES // 2
         for i in range(MAX_CHARGES // 2):
-            for k in range(3):
+            for k in range(CHARGE_COLUMNS):
                 s.charged[i, k] = s.charged[i + MAX_CHARGES // 2, k]
     i = s.n_charged
     s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
     s.n_charged = i + 1
+
+
+@njit
+def note_wait(s: State, before: int) -> None:
+    """Remember an access that began at cycle ``before`` with the buffer and the bus as :func:`keep_buffer` kept them."""
+    note_charge(s, 1, MEMORY_WAIT)
+    i = s.n_charged - 1
+    s.charged[i, 3] = s.cycles - before
+    for k in range(BUFFER_STATE):
+        s.charged[i, 4 + k] = s.buffer_before[k]
+
+
+@njit
+def keep_buffer(s: State) -> None:
+    """Note the state of the bus and the store buffer in front of an access."""
+    s.buffer_before[0] = s.time.bus_free
+    for k in range(STORE_BUFFER_ENTRIES):
+        s.buffer_before[1 + k] = s.time.stores[k]
+
+
+@njit
+def retract(s: State, i: int) -> None:
+    """Take one charge back. The first one of an instruction comes last, and with it the buffer is as it was."""
+    if s.charged[i, 2] != MEMORY_WAIT:
+        charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+        return
+    s.cycles -= s.charged[i, 3]
+    account(s.time, -s.charged[i, 3], False)
+    s.time.bus_free = s.charged[i, 4]
+    for k in range(STORE_BUFFER_ENTRIES):
+        s.time.stores[k] = s.charged[i, 5 + k]
 
 
 @njit
@@ -379,10 +416,10 @@ def retract_charges(s: State, pc: int) -> None:
         retract_alone(s)
         return
     if s.charged_block == s.instructions:
-        for i in range(s.n_charged):
+        for i in range(s.n_charged - 1, -1, -1):
             call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
             if load32(s.env + ENV_PC) == pc:
-                charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+                retract(s, i)
     s.n_charged = 0
     s.operand_block = -1
 
@@ -391,8 +428,8 @@ def retract_charges(s: State, pc: int) -> None:
 def retract_alone(s: State) -> None:
     """The instruction that runs alone is begun again: take back what it was charged."""
     if s.charged_block == s.instructions:
-        for i in range(s.n_charged):
-            charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+        for i in range(s.n_charged - 1, -1, -1):
+            retract(s, i)
     s.n_charged = 0
     s.operand_block = -1
 
@@ -443,10 +480,17 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
             if outcome != FILL_OK:
                 return outcome, 0, 0, 0, -1, 0
     if host and is_full(s):
-        take_time(s, va, size, kind, user)
         again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
         s.granted_pa, s.granted_mode = pa if again else -1, cm
+        take_time(s, va, size, kind, user)
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
+
+
+@njit
+def is_repeated(s: State, kind: int, mode: int) -> bool:
+    """Whether another try of an access would take its time again: a line that was filled is there, but not so what goes
+    to memory each time."""
+    return bool(not s.mmu.cacr & CACR_DEC or (kind == WRITE and mode == WRITE_THROUGH))
 
 
 @njit
@@ -459,13 +503,17 @@ def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
     if kind == WRITE and not new & 1:
         return
     now = access_now(s)
+    before = s.cycles + 0
+    keep_buffer(s)
     end = min(va + size, (va | (PAGE - 1)) + 1)
     at = va
     while at < end:
         source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
         part = min(end, (at | (1 << min(bits, 12)) - 1) + 1)
-        wait_for_data(s, source, pa, part - at, kind, cm, now)
+        wait_for_data(s, source, pa, part - at, kind, cm, now + s.cycles - before)
         at = part
+    if is_repeated(s, kind, s.granted_mode):
+        note_wait(s, before)
 
 
 @njit

@@ -46,6 +46,7 @@ __all__ = [
     "F_PRIVILEGED",
     "F_RMW",
     "ROWS",
+    "SURCHARGES",
     "UNIT_ACC",
     "UNIT_BCC",
     "UNIT_CALL",
@@ -168,6 +169,12 @@ class Row:
         """The flags that hold only for op words with a memory operand."""
         return self.flags & _MEMORY_ONLY_FLAGS
 
+
+# What an operand adds to the cell of its instruction. Their names are those of cells in a file that overrides numbers.
+SURCHARGES = {
+    "indexed": Cell(1, "sheet 4.4: +1 for an indexed operand; 5407UM T2-14, T2-15", "2S"),
+    "memory to memory": Cell(1, "MOVE of memory to memory: one read cycle, one write cycle, 548xRM 3-42", "2S"),
+}
 
 # --- Timing cells (hardware sheet 4.3-4.6) --------------------------------------------------------------------------
 

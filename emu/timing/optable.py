@@ -3,7 +3,9 @@
 Native code indexes this array by the op word; nothing else in the product decodes instruction lengths.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from emu.timing.isa import (
     F_PRIVILEGED,
     F_RMW,
     ROWS,
+    SURCHARGES,
     Row,
 )
 from emu.timing.operands import operands_of
@@ -50,6 +53,7 @@ OPCODE_DTYPE = np.dtype(
         *(("load", "u1"), ("store", "u1"), ("form", "u1"), ("forbidden", "u2")),
         *(("unit", "u1"), ("fold", "u1"), ("reads", "u2"), ("writes", "u2"), ("address", "u2"), ("updates", "u2")),
         ("moves", "u1"),
+        ("indexed", "u2"),  # cycles in "cycles" for an index
     ]
 )
 
@@ -66,7 +70,14 @@ def _mask_and_match(picture: str) -> tuple[int, int]:
     return mask, match
 
 
-def expand(row: Row) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def surcharge(name: str, changed: Mapping[str, int]) -> int:
+    """Cycles that an operand adds."""
+    return changed.get(name, SURCHARGES[name].cycles)
+
+
+def expand(
+    row: Row, changed: Mapping[str, int] = MappingProxyType({})
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The op words of one row and, for each, its words, cycles and flags: four arrays of one shape (n,)."""
     mask, match = _mask_and_match(row.picture)
     line = match & ~(_LINE_SIZE - 1)
@@ -85,8 +96,8 @@ def expand(row: Row) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.i
             memory_operands += is_memory()[field]
             indexed |= is_indexed()[field]
 
-    # Sheet 4.4: +1 for an index; a second memory operand (only MOVE has two) is a second pass: 2(1/1).
-    cycles = row.cell.cycles + indexed + (memory_operands == 2)
+    cycles = row.cell.cycles + indexed * surcharge("indexed", changed)
+    cycles += (memory_operands == 2) * surcharge("memory to memory", changed)  # only MOVE has two
     flags = row.flags | np.where(indexed, F_INDEXED, 0)
     flags = np.where(memory_operands > 0, flags, flags & ~row.memory_only_flags)
     return ops[legal], words[legal], cycles[legal], flags[legal]
@@ -104,7 +115,8 @@ def opcode_table(cells: Cells = ()) -> NDArray[Any]:
     table["words"] = 1
     table["flags"] = F_ILLEGAL
     for row in ROWS:
-        ops, words, cycles, flags = expand(row)
+        ops, words, cycles, flags = expand(row, changed)
+        table["indexed"][ops] = np.where(flags & F_INDEXED, surcharge("indexed", changed), 0)
         cycles = cycles + changed.get(row.name, row.cell.cycles) - row.cell.cycles
         table["words"][ops] = words
         table["cycles"][ops] = cycles
@@ -122,7 +134,7 @@ def opcode_table(cells: Cells = ()) -> NDArray[Any]:
 
 def check_cells(cells: Cells) -> dict[str, int]:
     """The cells that are replaced, by name. UsageError for a name that no row has, or an impossible number."""
-    names = {row.name for row in ROWS}
+    names = {row.name for row in ROWS} | set(SURCHARGES)
     for name, cycles in cells:
         if name not in names:
             raise UsageError(f"cells.{name}: no such instruction; the names are those of `cfemu timing`")

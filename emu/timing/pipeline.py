@@ -201,7 +201,7 @@ def cell(t: Time, row: Any, op: int, ext: int) -> int:
             return int(flat - t.costs.fpu_pipeline + t.costs.fpu_issue)
         return flat
     if unit == UNIT_MUL or unit == UNIT_MUL_L:
-        return int(t.costs.multiply_issue)
+        return int(t.costs.multiply_issue + row.indexed)
     if unit == UNIT_BCC or unit == UNIT_RTS:
         return 0
     return int(row.cycles)

@@ -30,7 +30,7 @@ LEVELS: dict[str, int] = {"flat": FLAT, "pipeline": PIPELINE, "full": FULL}
 BRANCH_CACHE_ENTRIES, TABLE_ENTRIES, RETURN_ENTRIES = 8, 128, 4  # CF4UM 6-5, 5407UM 1-7
 SETS, WAYS = 512, 4  # 548xRM 7-8
 STORE_BUFFER_ENTRIES = 4  # 548xRM 7-16
-MEMO_RECORD = 128  # bytes of a remembered block (emu.timing.blocks)
+MEMO_RECORD = 144  # bytes of a remembered block (emu.timing.blocks)
 
 # One number per cost, by the name it has in Costs.
 COSTS_DTYPE = np.dtype([(field.name, "i8") for field in fields(Costs)])
