@@ -215,7 +215,7 @@ class Decoder:
         letter = {1: "B", 3: "W", 2: "L"}[op >> 12]
         size = SIZES[letter]
         source = self.ea(op & 0x3F, size)
-        target = self.ea(op >> 6 & 0x38 | op >> 9 & 7, size)
+        target = self.ea(op >> 3 & 0x38 | op >> 9 & 7, size)
         form = Form(f"MOVEA.{letter}" if target.where == "An" else f"MOVE.{letter}", source=source, target=target)
         self.read(form, source, size)
         if target.is_memory:
@@ -569,10 +569,20 @@ def decode(pc: int, code: bytes) -> Form:
     return Decoder(pc, code).form()
 
 
-def addresses(form: Form, registers: list[int]) -> list[tuple[Literal["read", "write"], int, int]]:
-    """(kind, virtual address, size) of its data accesses in program order, from the 16 registers before it."""
+@dataclass(frozen=True)
+class Reference:
+    """One data access by virtual address; ``modifies``: of a read-modify-write, which is refused as a whole."""
+
+    kind: Literal["read", "write"]
+    address: int
+    size: int
+    modifies: bool = False
+
+
+def references(form: Form, registers: list[int]) -> list[Reference]:
+    """The data accesses in program order, from the 16 registers before the instruction."""
     values = list(registers)
-    found: list[tuple[Literal["read", "write"], int, int]] = []
+    found: list[Reference] = []
     for operand in form.operands:
         ea = operand.ea
         step = operand.size * operand.count
@@ -585,7 +595,7 @@ def addresses(form: Form, registers: list[int]) -> list[tuple[Literal["read", "w
         for i in range(operand.count):
             address = at + i * operand.size & 0xFFFFFFFF
             if operand.kind != "write":
-                found.append(("read", address, operand.size))
+                found.append(Reference("read", address, operand.size, operand.kind == "rmw"))
             if operand.kind != "read":
-                found.append(("write", address, operand.size))
+                found.append(Reference("write", address, operand.size))
     return found

@@ -90,6 +90,17 @@ class Step:
     value: int = 0
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An exception was taken; ``accesses``: its frame and its vector. ``fetch``, ``before``: words fetched and data
+    accesses made by an instruction that could then not be completed."""
+
+    vector: int
+    accesses: tuple[Access, ...] = ()
+    before: tuple[Access, ...] = ()
+    fetch: tuple[Access, ...] = ()
+
+
 @dataclass
 class Register:
     """Waits of one register (1): as an address, as an operand, as an index."""
@@ -270,24 +281,20 @@ class Memory:
         """One data access; the time afterwards."""
         if access.mode == "device":
             return now + access.cost
+        if access.mode == "sram":
+            return now
+        if access.mode == "inhibited" or not cacr & DEC:
+            return now + (self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write)
         for part in in_long_words(access):
             now = self.read(part, cacr, now) if part.kind == "read" else self.write(part, cacr, now)
         return now
 
     def read(self, part: Access, cacr: int, now: int) -> int:
-        if part.mode == "sram":
-            return now
-        if part.mode == "inhibited" or not cacr & DEC:
-            return now + self.p.inhibited_read
         if self.data.find(part.address):
             return now
         return self.fill(self.data, part.address, bool(cacr & DHLCK), now)[1]
 
     def write(self, part: Access, cacr: int, now: int) -> int:
-        if part.mode == "sram":
-            return now
-        if part.mode == "inhibited" or not cacr & DEC:
-            return now + self.p.inhibited_write
         if part.mode == "write-through":
             return self.store(cacr, now)
         line = self.data.find(part.address)
@@ -355,33 +362,35 @@ class Timing:
         else:
             self.cycles += self.issue(form, step)
         for access in step.accesses:
-            if self.level == "full":
-                self.cycles = self.memory.access(access, self.cacr, self.cycles)
-            else:
-                self.cycles += self.flat_access(access)
+            self.access(access)
         self.control(form, step)
         return self.cycles
 
-    def exception(self, accesses: tuple[Access, ...] = ()) -> int:
-        """An exception is taken; ``accesses``: those of its entry. The cycles after it."""
+    def exception(self, entry: Entry) -> int:
+        """An exception is taken. The cycles after it."""
         self.pipeline = Pipeline()
         self.first = None
+        if self.level == "full":
+            for word in entry.fetch:
+                self.cycles = self.memory.fetch(word, self.cacr, self.cycles)
+        for access in entry.before:
+            self.access(access)
         self.cycles += self.p.exception
-        for access in accesses:
-            if self.level == "full":
-                self.cycles = self.memory.access(access, self.cacr, self.cycles)
+        if self.level == "full":
+            for access in entry.accesses:
+                self.access(access)
         return self.cycles
 
     # --- parts
 
-    def flat_access(self, access: Access) -> int:
-        """What an access costs beside its cell while memory is ideal: only what leaves the core costs."""
-        if access.mode == "device":
-            return access.cost
-        if access.mode == "inhibited":
-            cost = self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write
-            return cost * len(in_long_words(access))
-        return 0
+    def access(self, access: Access) -> None:
+        """4: the time of one data access; while memory is ideal only what leaves the core takes any."""
+        if self.level == "full":
+            self.cycles = self.memory.access(access, self.cacr, self.cycles)
+        elif access.mode == "device":
+            self.cycles += access.cost
+        elif access.mode == "inhibited":
+            self.cycles += self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write
 
     def stall(self, form: Form) -> int:
         """1: how long the instruction waits for its registers."""
