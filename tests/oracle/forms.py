@@ -6,6 +6,7 @@ Cells are those of the sheet, 4.3 to 4.6. Registers are numbered 0-7 = D0-D7, 8-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Where = Literal["Dn", "An", "(An)", "(An)+", "-(An)", "(d16,An)", "(d8,An,Xi)", "xxx", "(d16,PC)", "(d8,PC,Xi)", "#"]
@@ -564,8 +565,9 @@ class Decoder:
         return form
 
 
+@lru_cache(1 << 16)
 def decode(pc: int, code: bytes) -> Form:
-    """The instruction that ``code`` begins with."""
+    """The instruction that ``code`` begins with. Forms are shared: they are for reading."""
     return Decoder(pc, code).form()
 
 
