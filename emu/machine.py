@@ -40,6 +40,7 @@ from emu.mmu.registers import (
 from emu.profile import decode_records
 from emu.regions import MORE_PLACES, OTHER, Region, Regions
 from emu.timing.constants import Costs
+from emu.timing.optable import Cells
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
 
@@ -126,7 +127,9 @@ class Machine:
     """A board with a ColdFire V4e.
 
     ``engine``: auto, native, public or reference. ``itlb_entries``, ``dtlb_entries`` (2..128) and ``policy`` change the
-    MMU's geometry; the defaults are the hardware. Raises BoardError for an impossible board or engine.
+    MMU's geometry; the defaults are the hardware. ``timing``: flat, pipeline or full (docs/timing-model.md); ``costs``
+    and ``cells`` change its numbers. Raises BoardError for an impossible board or engine, UsageError for a timing that
+    does not exist.
     """
 
     def __init__(
@@ -139,6 +142,8 @@ class Machine:
         policy: int = 0,
         seed: int = 0,
         costs: Costs | None = None,
+        cells: Cells = (),
+        timing: str = "flat",
     ) -> None:
         self.board = board
         self.core = Core(
@@ -150,6 +155,8 @@ class Machine:
             policy=policy,
             seed=seed,
             costs=costs,
+            cells=cells,
+            timing=timing,
         )
         for i, (base, size) in enumerate(board.ram):
             self.core.add_bank(f"RAM{i}" if i else "RAM", base, size)

@@ -7,7 +7,13 @@ from numba import carray, types
 
 from emu.cpu import io
 from emu.cpu.blocks import instruction_length, opcode_flags, unwind
-from emu.cpu.boundary import boundary_event, note_translation, start_block, start_known_block
+from emu.cpu.boundary import (
+    boundary_event,
+    note_translation,
+    start_block,
+    start_known_block,
+    start_known_block_in_time,
+)
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
@@ -53,6 +59,7 @@ __all__ = [
     "native_fill",
     "native_interrupt",
     "on_block",
+    "on_block_in_time",
     "slow",
     "window_read",
     "window_write",
@@ -283,6 +290,15 @@ def on_block(_uc: int, address: int, size: int, state: int) -> None:
     s = carray(state_pointer(state), 1)[0]
     va = address & 0xFFFFFFFF
     if not start_known_block(s, va, size):
+        call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
+
+
+@cfunc(VOID(I64, I64, I32, I64))
+def on_block_in_time(_uc: int, address: int, size: int, state: int) -> None:
+    """UC_HOOK_BLOCK of the native engine, where what an instruction costs depends on those before it."""
+    s = carray(state_pointer(state), 1)[0]
+    va = address & 0xFFFFFFFF
+    if not start_known_block_in_time(s, va, size):
         call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
 
 

@@ -3,7 +3,7 @@
 Both engines share these functions; only leaving the machine in the middle of an access differs.
 """
 
-from emu.cpu.blocks import block_cost, is_known, measure, unwind
+from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
 from emu.cpu.effects import apply_effect, code_still_mapped
 from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
@@ -27,6 +27,7 @@ from emu.devices import bus
 from emu.jit import njit
 from emu.mmu import window
 from emu.mmu.state import READ, WARN_OVERLAP, WRITE
+from emu.timing.state import FLAT
 
 __all__ = ["mbar_read", "mbar_write", "stop_here", "window_read", "window_write"]
 
@@ -71,7 +72,7 @@ def cycles_now(s: State) -> int:
     """Virtual time at the current I/O access: the block was charged as a whole, its rest has not run yet."""
     offset = io_pc(s) - s.block_pc
     if 0 <= offset < s.block_size:
-        _count, rest, _at = measure(s, offset, s.block_size, 1 << 62)
+        _count, rest = rest_of_block(s, offset)
         return int(s.cycles - rest)
     return int(s.cycles)
 
@@ -159,8 +160,10 @@ def access_time(s: State, offset: int, size: int, is_write: int) -> int:
         return now
     if not bus.is_timed(s.devices, offset, size, is_write):
         return 0
-    if not is_write and is_known(s):
-        _count, cycles = block_cost(s)
+    if not is_write and (s.time.level != FLAT or is_known(s)):
+        cycles = s.time.block_cycles + 0
+        if s.time.level == FLAT:
+            _count, cycles = block_cost(s)
         if bus.is_steady(s.devices, offset, s.cycles - cycles, s.cycles):
             return int(s.cycles)
     return cycles_now(s)

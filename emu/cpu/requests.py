@@ -21,6 +21,7 @@ from emu.cpu.compiled import (
 )
 from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
+from emu.cpu.memory_time import control_caches
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import State
 from emu.devices import bus, edge_port
@@ -62,6 +63,7 @@ def write_control(s: State, number: int, value: int) -> None:
     """As MOVEC does, with what the engine keeps beside the register."""
     movec(s.mmu, number, value)
     if number == MOVEC_CACR:
+        control_caches(s, value)
         processor.set_eusp(s, value & processor.CACR_EUSP)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from emu.devices.state import DEVICES_DTYPE, NEVER
 from emu.mmu.state import MMU_DTYPE
+from emu.timing.state import TIME_DTYPE
 
 __all__ = ["BANK_DTYPE", "MEMO_DTYPE", "NEVER", "REGION_DTYPE", "STATE_DTYPE", "State"]
 
@@ -27,8 +28,10 @@ MAX_BOUNCES = 4
 MAX_CHARGES = 64
 MAX_ACCESSES = 16  # MOVEM with all registers
 MAX_PARTS = 2 * MAX_ACCESSES
+MAX_TIMED = 4  # a double that crosses into another page has two
 MAX_COVERS = MAX_BOUNCES  # sheet 1.12: a move from memory to memory with both operands across pages
 SEEN = 1 << 16
+RESTS = 4096
 MISS_PCS = 4096  # slots of the table of misses by PC
 
 # FPU and EMAC: FP0-FP7 after reset (sign 0, all mantissa bits 1: 548xRM 6-5, 6-21), and the bits that exist.
@@ -64,6 +67,9 @@ PART_DTYPE = np.dtype(
         ("write", "i8"),
         ("pages", "i8"),  # record of its page, and where in the page it is
         ("offset", "i8"),
+        ("pa", "i8"),
+        ("source", "i8"),  # who answers for it, and its cache mode
+        ("mode", "i8"),
     ]
 )
 
@@ -199,11 +205,13 @@ STATE_DTYPE = np.dtype(
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
         ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
-        # --- costs, in cycles (emu.timing.constants)
-        ("cost_exception", "i8"),
-        ("cost_mmu_register", "i8"),
-        ("cost_inhibited_read", "i8"),
-        ("cost_inhibited_write", "i8"),
+        # --- the time model
+        ("time", TIME_DTYPE),
+        ("time_record", "i8"),  # address of what is remembered of the block measured last (emu.cpu.blocks)
+        ("rests", "i8"),  # address of RESTS triples (host PC, serial of its block, cycles of the block behind it)
+        ("code_source", "i8"),  # who answers for the fetch page, and its cache mode
+        ("code_mode", "i8"),
+        ("second_pa", "i8"),  # PA of the word at second_va
         # --- run control
         ("instruction_limit", "i8"),
         ("cycle_limit", "i8"),  # the nearest of the budget, the timer and the devices' next event
@@ -225,6 +233,8 @@ STATE_DTYPE = np.dtype(
         ("n_accesses", "i8"),
         ("parts", PART_DTYPE, (MAX_PARTS,)),
         ("n_parts", "i8"),
+        ("timed", PART_DTYPE, (MAX_TIMED,)),  # parts of an intercepted instruction's operand
+        ("n_timed", "i8"),
         ("covers", "i8", (MAX_COVERS, 2)),  # 4-KB pages of its operands: VA, and where unicorn has them
         ("n_covers", "i8"),
         ("covers_code", "i8"),  # where unicorn has the page of its op word
@@ -251,6 +261,11 @@ STATE_DTYPE = np.dtype(
         ("operand_block", "i8"),
         ("operand_cross", "i8"),
         ("operand_counted", "i8", (2,)),
+        # the same for the time of accesses to memory: its first 4-KB page has been seen, its second
+        ("look_host_pc", "i8"),
+        ("look_block", "i8"),
+        ("look_cross", "i8"),
+        ("look_second", "i8"),
         # inhibited accesses charged since the present block began, by host PC: an instruction that is begun again only
         # because of how this engine works takes its charges back
         ("host_pc", "i8"),

@@ -7,6 +7,7 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 """
 
 from emu.cpu.address_map import UC_BOUNCE
+from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.memory import (
     LONGEST,
     clear_slot,
@@ -19,6 +20,7 @@ from emu.cpu.memory import (
     touch_data,
     uc_address,
 )
+from emu.cpu.memory_time import access_now
 from emu.cpu.native import DESC_BYTES, ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
@@ -301,8 +303,8 @@ def note_charge(s: State, accesses: int, kind: int) -> None:
 def cost_of(s: State, kind: int) -> int:
     """Cycles of one access on top of its instruction's."""
     if kind == MMU_REGISTER:
-        return int(s.cost_mmu_register)
-    return int(s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
+        return int(s.time.costs.mmu_register_access)
+    return int(s.time.costs.inhibited_write if kind == WRITE else s.time.costs.inhibited_read)
 
 
 @njit
@@ -354,7 +356,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     where, host, pages = place(s, source, pa)
     if where < 0:
         return FILL_FAULT, 0, 0, 0, -1, 0
-    extent = SINGLE if s.reference else WHOLE
+    extent = SINGLE if s.reference or is_full(s) else WHOLE
     if kind == READ and not perms & PERM_W and host:
         # A read-modify-write is refused at its read (sheet 1.11): whoever knows the instruction must look at each one.
         if not s.read_only_checked:
@@ -385,7 +387,44 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
                 outcome = FILL_OK if where >= 0 else FILL_FAULT
             if outcome != FILL_OK:
                 return outcome, 0, 0, 0, -1, 0
+    if host and is_full(s):
+        take_time(s, va, size, kind, user)
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
+
+
+@njit
+def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
+    """Level full: an allowed access to memory takes its time, each 4-KB page of it when unicorn comes to that.
+
+    unicorn looks more than once at an operand that crosses into another page: its stores count once.
+    """
+    new = count_looks(s, va, size)
+    if kind == WRITE and not new & 1:
+        return
+    now = access_now(s)
+    end = min(va + size, (va | (PAGE - 1)) + 1)
+    at = va
+    while at < end:
+        source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
+        part = min(end, (at | (1 << min(bits, 12)) - 1) + 1)
+        wait_for_data(s, source, pa, part - at, kind, cm, now)
+        at = part
+
+
+@njit
+def count_looks(s: State, va: int, size: int) -> int:
+    """1 when unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
+    if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
+        s.look_host_pc, s.look_block = s.host_pc, s.instructions
+        s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
+        s.look_second = 0
+        return 1
+    if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
+        if va == s.look_cross and not s.look_second:
+            s.look_second = 1
+            return 1
+        return 0
+    return 1
 
 
 @njit
