@@ -185,8 +185,12 @@ class Decoder:
             }[line](op)
         form.length = self.at
         for operand in form.operands:
+            if not operand.ea.is_memory or (operand.kind != "read" and operand.ea.where in ("(d16,PC)", "(d8,PC,Xi)")):
+                raise UnknownInstruction(f"{op:04x}")
             if operand.ea.where in ("(An)+", "-(An)"):
                 form.results.setdefault(operand.ea.register, "done")
+        if -1 in form.results or 0x4AFC == op:  # an immediate is written; ILLEGAL
+            raise UnknownInstruction(f"{op:04x}")
         if any(operand.ea.is_indexed for operand in form.operands) or any(ea.is_indexed for ea in form.addressed):
             form.cell += 1
             if form.latency is not None:
@@ -317,6 +321,8 @@ class Decoder:
         if op & 0xFFC0 in (0x44C0, 0x46C0):
             name = "MOVE to CCR" if op & 0xFFC0 == 0x44C0 else "MOVE to SR"
             form = self.operation(name, self.ea(op & 0x3F, 2), 2, None, "late")
+            if form.memory:
+                raise UnknownInstruction(f"{op:04x}")
             form.cell = 9 if name == "MOVE to SR" else 1
             return form
         if op & 0xFFC0 == 0x4AC0:
@@ -366,9 +372,11 @@ class Decoder:
 
     def line_5(self, op: int) -> Form:
         if op & 0xC0 == 0xC0:
-            if op & 0xFF in (0xFA, 0xFB, 0xFC):
-                self.at += {0xFA: 2, 0xFB: 4, 0xFC: 0}[op & 0xFF]
+            if op in (0x51FA, 0x51FB, 0x51FC):
+                self.at += {0x51FA: 2, 0x51FB: 4, 0x51FC: 0}[op]
                 return Form("TPF")
+            if op & 0x38:
+                raise UnknownInstruction(f"{op:04x}")
             return Form("Scc", results={op & 7: "late"})
         ea = self.ea(op & 0x3F)
         form = Form("SUBQ.L" if op & 0x100 else "ADDQ.L", source=Ea("#"), target=ea)
@@ -456,7 +464,10 @@ class Decoder:
         if kind == 4:
             if op & 0x38 == 0x10:
                 return Form("MOVE ACC,ACC", emac_waits=True)
-            return self.operation("MOVE to EMAC", self.ea(op & 0x3F), 4, None, "late")
+            form = self.operation("MOVE to EMAC", self.ea(op & 0x3F), 4, None, "late")
+            if form.memory:
+                raise UnknownInstruction(f"{op:04x}")
+            return form
         if op == 0xA9C0:
             return Form("MOVE MACSR,CCR")
         accumulator = which < 4 or (kind == 6 and which in (5, 7))

@@ -92,10 +92,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Entry:
-    """An exception was taken; ``accesses``: its frame and its vector. ``fetch``, ``before``: words fetched and data
-    accesses made by an instruction that could then not be completed."""
+    """An exception was taken, and control went to ``handler``; ``accesses``: its frame and its vector. ``fetch``,
+    ``before``: words fetched and data accesses made by an instruction that could then not be completed."""
 
     vector: int
+    handler: int
     accesses: tuple[Access, ...] = ()
     before: tuple[Access, ...] = ()
     fetch: tuple[Access, ...] = ()
@@ -283,18 +284,26 @@ class Memory:
             return now + access.cost
         if access.mode == "sram":
             return now
-        if access.mode == "inhibited" or not cacr & DEC:
-            return now + (self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write)
+        if access.mode == "inhibited":
+            return now + self.uncached(access)
         for part in in_long_words(access):
             now = self.read(part, cacr, now) if part.kind == "read" else self.write(part, cacr, now)
         return now
 
+    def uncached(self, access: Access) -> int:
+        """What an access takes that no cache serves."""
+        return self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write
+
     def read(self, part: Access, cacr: int, now: int) -> int:
+        if not cacr & DEC:
+            return now + self.uncached(part)
         if self.data.find(part.address):
             return now
         return self.fill(self.data, part.address, bool(cacr & DHLCK), now)[1]
 
     def write(self, part: Access, cacr: int, now: int) -> int:
+        if not cacr & DEC:
+            return now + self.uncached(part)
         if part.mode == "write-through":
             return self.store(cacr, now)
         line = self.data.find(part.address)
@@ -390,7 +399,7 @@ class Timing:
         elif access.mode == "device":
             self.cycles += access.cost
         elif access.mode == "inhibited":
-            self.cycles += self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write
+            self.cycles += self.memory.uncached(access)
 
     def stall(self, form: Form) -> int:
         """1: how long the instruction waits for its registers."""
@@ -411,10 +420,9 @@ class Timing:
             waits.append(state.emac)
         return max(waits)
 
-    def store_in_the_way(self, form: Form, step: Step, stall: int) -> int:
+    def store_in_the_way(self, form: Form, stall: int) -> int:
         """1: a load that is issued exactly 4 cycles after a store."""
-        local = all(access.mode != "device" for access in step.accesses)
-        if form.loads and form.name != "RTE" and local:
+        if form.loads and form.name not in ("RTE", "WDDATA"):
             if self.p.load_after_store_distance in [age + stall for age in self.pipeline.stores]:
                 return self.p.load_after_store
         return 0
@@ -435,7 +443,7 @@ class Timing:
                 state.registers[first.target.register] = Register(self.p.late_address)
             self.first = None
             return 0
-        stall += self.store_in_the_way(form, step, stall)
+        stall += self.store_in_the_way(form, stall)
         state.pass_time(stall)
         late = any(state.registers[n].address for n in form.reads)
         cell = self.cell(form, step)
@@ -444,7 +452,7 @@ class Timing:
             self.pipeline = state = Pipeline(stores=state.stores)
         self.set_results(form, late)
         state.stores = [age + stall + cell for age in state.stores]
-        if form.stores and all(access.mode != "device" for access in step.accesses):
+        if form.stores:
             state.stores.append(cell)
         state.stores = [age for age in state.stores if age <= self.p.load_after_store_distance]
         branch = form.name in ("Bcc", "BRA", "BSR", "FBcc", "JMP", "JSR", "RTS", "RTE")

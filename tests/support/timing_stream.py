@@ -118,7 +118,7 @@ class Recorder:
         except UnknownInstruction:
             return Prepared(code[:2], fetch[:1])
         if form.length > len(code):
-            return Prepared(code, fetch)
+            return Prepared(code, ())  # a refused fetch leaves nothing
         accesses: list[Access] = []
         for reference in references(form, registers[:16]):
             needs = "rmw" if reference.modifies else ""
@@ -145,7 +145,7 @@ class Recorder:
         accesses += self.where(frame + 4, "write", 4, 1)
         accesses += self.where(frame, "write", 4, 1)
         accesses += self.where(self.machine.registers["vbr"] + 4 * vector, "read", 4, 1)
-        return Entry(vector, tuple(accesses)), pc
+        return Entry(vector, self.machine.registers["pc"], tuple(accesses)), pc
 
     def events(self) -> Iterator[Event]:
         """What happens until the machine stops; the machine stands behind each event when it is handed out."""

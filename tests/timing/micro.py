@@ -449,7 +449,10 @@ def others() -> Iterator[Micro]:
     yield one("FBT", "sheet 4.6", asm.fp_branch(0x0F, 2), 2)
     yield one("FBF", "sheet 4.6", asm.fp_branch(0x00, 8), 2)
     # 4.5
-    for name, fields in {"MAC.L": asm.Mac(D0, D1, 0), "MSAC.W": asm.Mac(D0, A1 + 8, 3, long=False, subtract=True)}.items():
+    for name, fields in {
+        "MAC.L": asm.Mac(D0, D1, 0),
+        "MSAC.W": asm.Mac(D0, A1 + 8, 3, long=False, subtract=True),
+    }.items():
         yield one(name, "sheet 4.5", asm.mac(fields), 1)
         for mode, ea in FOUR.items():
             yield one(f"{name} with load {mode}", "sheet 4.5", asm.mac_load(fields, ea, D2), 1)
@@ -517,7 +520,7 @@ def early_results() -> Iterator[Micro]:
         "EORI": asm.alu_i("eori", 4, D6),
         "ADDQ": asm.addq(4, d(D6)),
         "SUBQ": asm.subq(4, d(D6)),
-        "NOT": asm.single("not.l", D6) ,
+        "NOT": asm.single("not.l", D6),
         "NEG": asm.single("neg.l", D6),
     }
     for name, code in index_results.items():
@@ -617,11 +620,24 @@ def loads() -> Iterator[Micro]:
     yield from sequence("MOVEA.L (An)+, then as address", (asm.move("l", post(A1), a(A2)), LOAD_A2), 2, 4)
     indexed = asm.move("l", index(A1, D6), a(A2))
     yield from sequence("MOVEA.L indexed, then as address", (indexed, LOAD_A2), 3, 5)
-    yield from sequence("pointers in a row", (pointer, asm.move("l", ind(A2), a(A3)), asm.move("l", ind(A3), d(D2))), 3, 7, setup=asm.move("l", a(A2), ind(A2)))
+    yield from sequence(
+        "pointers in a row",
+        (pointer, asm.move("l", ind(A2), a(A3)), asm.move("l", ind(A3), d(D2))),
+        3,
+        7,
+        setup=asm.move("l", a(A2), ind(A2)),
+    )
     yield from sequence("MOVE.L from memory, then as index", (asm.move("l", ind(A1), d(D6)), scaled(1)), 3, 5)
     yield from sequence("MOVE.L from memory, then as index*4", (asm.move("l", ind(A1), d(D6)), scaled(4)), 3, 5)
-    yield from sequence("MOVE.L from memory, then stored", (asm.move("l", ind(A1), d(D3)), asm.move("l", d(D3), ind(A0))), 2, 2)
-    yield from sequence("MOVE.L from memory, then to a late result", (pointer, asm.alu_a("adda", d(D6), A3), asm.alu_a("adda", a(A2), A3), asm.move("l", ind(A3), d(D2))), 4, 7)
+    yield from sequence(
+        "MOVE.L from memory, then stored", (asm.move("l", ind(A1), d(D3)), asm.move("l", d(D3), ind(A0))), 2, 2
+    )
+    yield from sequence(
+        "MOVE.L from memory, then to a late result",
+        (pointer, asm.alu_a("adda", d(D6), A3), asm.alu_a("adda", a(A2), A3), asm.move("l", ind(A3), d(D2))),
+        4,
+        7,
+    )
     late = {
         "MOVEA.W": asm.move("w", disp(A1, 2), a(A2)),
         "ADDA.L": asm.alu_a("adda", ind(A0), A2),
@@ -663,7 +679,9 @@ def products() -> Iterator[Micro]:
     yield from sequence("MULU.L, then tested", (multiply, asm.tst("l", d(D0))), 5, 5)
     yield from sequence("MULU.L, then shifts by it", (multiply, asm.shift_by("lsl", D0, D2)), 5, 5)
     yield from sequence("MULU.L twice, independent", (multiply, asm.mul_l(False, d(D1), D2)), 8, 2)
-    yield from sequence("MULU.L three times, independent", (multiply, asm.mul_l(False, d(D1), D2), asm.mul_l(True, d(D1), D3)), 12, 3)
+    yield from sequence(
+        "MULU.L three times, independent", (multiply, asm.mul_l(False, d(D1), D2), asm.mul_l(True, d(D1), D3)), 12, 3
+    )
     yield from sequence("MULU.L twice, dependent", (multiply, multiply), 8, 5)
     yield from sequence("MULU.L beside ADD.L", (multiply, asm.alu("add", d(D3), D2)), 5, 2)
     yield from sequence("MULU.L from memory, then as operand", (asm.mul_l(False, ind(A0), D0), add), 5, 5)
@@ -678,7 +696,9 @@ def products() -> Iterator[Micro]:
     yield from sequence("DIVU.W, then as operand", (asm.div_w(False, d(D1), D0), add), 21, 21)
     yield from sequence("DIVU.L, then as index", (asm.div_l(False, d(D1), D6), scaled(4)), 37, 37)
     yield from sequence("REMU.L, then as index", (asm.rem_l(False, d(D1), D0, D6), scaled(1)), 37, 37)
-    yield from sequence("MULU.L, DIVU.W of others, then as index", (index_product, asm.div_w(False, d(D1), D0), scaled(1)), 26, 23)
+    yield from sequence(
+        "MULU.L, DIVU.W of others, then as index", (index_product, asm.div_w(False, d(D1), D0), scaled(1)), 26, 23
+    )
 
 
 def fpu() -> Iterator[Micro]:
@@ -722,7 +742,9 @@ def fpu() -> Iterator[Micro]:
     yield from fp("FSQRT, then its register", (asm.fp("sqrt", 0, 1), use), 60, 57)
     yield from fp("FADD, FDIV of others, then its register", (add, asm.fp("div", 0, 2), asm.fp("add", 1, 3)), 31, 25)
     yield from fp("FMOVE.L to Dn, then as index", (asm.fp_to("l", 0, d(D6)), scaled(1)), 3, 6)
-    yield from fp("MULU.L, then FMOVE.L from Dn", (asm.mul_l(False, d(D1), D0), asm.fp_from("move", "l", d(D0), 1)), 5, 5)
+    yield from fp(
+        "MULU.L, then FMOVE.L from Dn", (asm.mul_l(False, d(D1), D0), asm.fp_from("move", "l", d(D0), 1)), 5, 5
+    )
     yield from fp("MOVEA.W, then FADD.S (An)", (asm.move("w", d(D1), a(A2)), asm.fp_from("add", "s", ind(A2), 1)), 5, 5)
 
 
@@ -780,7 +802,7 @@ def stores_and_loads() -> Iterator[Micro]:
     yield from sequence("store, load that stalls past then", stalled, 3, 6, setup=ADDRESS)
     yield from sequence("store, NOP, load", (store, NOP, load), 8, 8)
     device = (store, *gap[3], asm.move("l", ind(A3), d(D2)))
-    yield from sequence("store, 3 others, load of a device", device, 29, 29, setup=asm.lea(at(IPRH), A3))
+    yield from sequence("store, 3 others, load of a device", device, 29, 30, setup=asm.lea(at(IPRH), A3))
 
 
 def barriers() -> Iterator[Micro]:
@@ -797,7 +819,14 @@ def barriers() -> Iterator[Micro]:
     yield replace(late, setup=ADDRESS, pieces={HANDLER: LOAD_A2 + NOP}, end=HANDLER + len(LOAD_A2))
     branch = (multiply, asm.branch_w("ra", 2), add)
     yield Micro("MULU.L, BRA, its operand", "model 1", branch, 6, 5)
-    yield Micro("late result, BRA, as address", "model 1", (asm.move("w", d(D1), a(A2)), asm.branch_w("ra", 2), LOAD_A2), 3, 5, setup=ADDRESS)
+    yield Micro(
+        "late result, BRA, as address",
+        "model 1",
+        (asm.move("w", d(D1), a(A2)), asm.branch_w("ra", 2), LOAD_A2),
+        3,
+        5,
+        setup=ADDRESS,
+    )
     warm = (multiply, asm.branch_b("ne", 2), TPF, add)
     yield Micro("MULU.L, folded Bcc, its operand", "model 1", warm, 6, 5)
     yield Micro("MULU.L, mispredicted Bcc, its operand", "model 1", warm, 6, 10, setup=COLD_BRANCHES)
@@ -888,7 +917,9 @@ def embedded_loads() -> Iterator[Micro]:
     multiply = asm.mul_l(False, d(D2), D1)
     wait = (multiply, load, add)
     yield from sequence("no fold: MULU.L, load, ADD.L of it", wait, 6, 5, place="model 2")
-    yield from sequence("MULU.L, 3 others, load, ADD.L of it", (multiply, TPF, TPF, TPF, *wait[1:]), 9, 5, place="model 2")
+    yield from sequence(
+        "MULU.L, 3 others, load, ADD.L of it", (multiply, TPF, TPF, TPF, *wait[1:]), 9, 5, place="model 2"
+    )
     late = asm.move("l", ind(A2), d(D2))
     for name, first, second in (
         ("load", pointer, asm.addq(4, a(A2))),
@@ -1088,6 +1119,10 @@ def branches() -> Iterator[Micro]:
     yield cold("two-bit counters", history, 29, 65)
     # second time they start at 1 (inner: cache and table, after T) and 2 (loop): 8 0 8 8 1 8 and 0 0 0 0 0 8
     yield warm("two-bit counters", history, 29, 57)
+    # T N T: 8 8 8 of the inner branch, and 8 0 8; a new entry starts at 2, and one that is not taken makes it 1
+    three = asm.moveq(5, D0) + asm.moveq(3, D1)
+    three += asm.shift("lsr", 1, D0) + asm.branch_b("cs", 2) + TPF + asm.subq(1, d(D1)) + asm.branch_b("ne", -10)
+    yield cold("outcomes T N T", three, 15, 48)
     # two branches 32 bytes apart share an entry of the branch cache: it never has the right one, the table predicts
     apart = asm.branch_b("ne", 30) + TPF * 15 + taken
     yield cold("two branches in one entry of the branch cache", apart, 2, 16)
@@ -1145,7 +1180,9 @@ def return_stack() -> Iterator[Micro]:
     for depth, flat, pipeline in ((4, 12, 14), (5, 15, 23)):
         nest = call + asm.branch_b("ra", 4 * depth - 2)
         nest += (asm.branch_b("sr", 2) + RTS) * (depth - 1) + RTS
-        yield Micro(f"{depth} calls, {depth} returns", place, (nest,), flat + 1, pipeline + 1, end=START + 4 * depth + 2)
+        yield Micro(
+            f"{depth} calls, {depth} returns", place, (nest,), flat + 1, pipeline + 1, end=START + 4 * depth + 2
+        )
 
 
 # --- model 4: caches, store buffer, bus. A miss: 24 for the core, the bus is busy for 6 more.
@@ -1183,7 +1220,14 @@ def line(way: int) -> Ea:
 
 
 def memory(
-    name: str, parts: tuple[bytes, ...], flat: int, pipeline: int, full: int, *, setup: bytes = COLD_DATA, cacr: int = ON
+    name: str,
+    parts: tuple[bytes, ...],
+    flat: int,
+    pipeline: int,
+    full: int,
+    *,
+    setup: bytes = COLD_DATA,
+    cacr: int = ON,
 ) -> Micro:
     """Instruction cache warm, data cache empty."""
     return Micro(name, "model 4", parts, flat, pipeline, full, setup=setup, cacr=cacr)
@@ -1269,7 +1313,15 @@ def write_through() -> Iterator[Micro]:
     yield memory("two stores without store buffer", stores[:2], 2, 2, 12, setup=none, cacr=NO_BUFFER)
     yield memory("store without store buffer, NOP", (write(), NOP), 7, 7, 12, setup=none, cacr=NO_BUFFER)
     yield memory("miss, store without store buffer", (read(), write(16)), 2, 2, 36, setup=none, cacr=NO_BUFFER)
-    yield memory("copyback store without store buffer", (write(),), 1, 1, 25, setup=asm.set_control(asm.CACR, NO_BUFFER | COPYBACK | DCINVA), cacr=NO_BUFFER | COPYBACK)
+    yield memory(
+        "copyback store without store buffer",
+        (write(),),
+        1,
+        1,
+        25,
+        setup=asm.set_control(asm.CACR, NO_BUFFER | COPYBACK | DCINVA),
+        cacr=NO_BUFFER | COPYBACK,
+    )
 
 
 def beside_the_caches() -> Iterator[Micro]:
@@ -1342,7 +1394,9 @@ def pushes() -> Iterator[Micro]:
     yield memory("CPUSHL dc twice, CACR[DDPI], miss", twice, 19, 19, 63, setup=kept, cacr=keep)
     way = select + asm.addq(1, a(A2))
     yield memory("CPUSHL dc of another way", code, 10, 10, 10, setup=COLD_DATA + way + write())
-    yield memory("CPUSHL ic leaves data alone", (words(PUSH_IC | A2), read()), 10, 10, 10, setup=COLD_DATA + select + write())
+    yield memory(
+        "CPUSHL ic leaves data alone", (words(PUSH_IC | A2), read()), 10, 10, 10, setup=COLD_DATA + select + write()
+    )
     frame = asm.move("l", imm(0x40002700), d(D1)) + asm.move("l", d(D1), at(FRAME))
     frame += asm.move("l", imm(START + 2), d(D1)) + asm.move("l", d(D1), at(FRAME + 4)) + asm.lea(at(FRAME), A7)
     yield memory("RTE with its frame cold", (RTE,), 15, 15, 39, setup=frame + COLD_DATA)
