@@ -4,6 +4,7 @@ The machine must be one of the "reference" engine. Everything about an instructi
 words, its data addresses, who answers for them - because afterwards registers and TLBs may have changed.
 """
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -101,10 +102,10 @@ class Recorder:
 
     def words(self, pc: int, supervisor: int) -> list[tuple[Access, bytes]]:
         """The three words from ``pc`` on, as far as they can be fetched."""
-        found = []
+        found: list[tuple[Access, bytes]] = []
         for at in range(pc, pc + 6, 2):
-            for access in self.where(at, "fetch", 2, supervisor):
-                found.append((access, self.machine.core.code_at(at & 0xFFFFFFFF, 2)))
+            word = self.machine.core.code_at(at & 0xFFFFFFFF, 2)
+            found += [(access, word) for access in self.where(at, "fetch", 2, supervisor)]
         return found
 
     def prepare(self, pc: int, registers: list[int]) -> Prepared:
@@ -180,31 +181,15 @@ def feed(timing: Timing, event: Event) -> int:
     return timing.execute(event) if isinstance(event, Step) else timing.exception(event)
 
 
-def record(machine: Machine, most: int) -> list[Event]:
-    """Up to ``most`` events."""
-    found: list[Event] = []
-    for event in Recorder(machine).events():
-        found.append(event)
-        if len(found) == most:
-            break
-    return found
-
-
 def first_difference(machine: Machine, timing: Timing, most: int) -> Difference | None:
     """Run up to ``most`` events in the machine and in the oracle; the first after which their cycles differ.
 
     An instruction that ends in an exception (TRAP) gives two events behind which the machine stands once.
     """
     start = machine.cycles - timing.cycles
-    number = 0
-    waiting: Step | None = None
-    for event in Recorder(machine, timing.p).events():
+    for number, event in enumerate(itertools.islice(Recorder(machine, timing.p).events(), most)):
         total = feed(timing, event)
-        taken_after = isinstance(event, Step) and machine.registers["pc"] != event.next_pc
-        waiting = event if taken_after and isinstance(event, Step) else None
-        if waiting is None and machine.cycles - start != total:
+        traps = isinstance(event, Step) and machine.registers["pc"] != event.next_pc
+        if not traps and machine.cycles - start != total:
             return Difference(number, event, machine.cycles - start, total)
-        number += 1
-        if number >= most:
-            break
     return None
