@@ -93,13 +93,16 @@ class Step:
 @dataclass(frozen=True)
 class Entry:
     """An exception was taken, and control went to ``handler``; ``accesses``: its frame and its vector. ``fetch``,
-    ``before``: words fetched and data accesses made by an instruction that could then not be completed."""
+    ``before``: words fetched and data accesses made by an instruction that could then not be completed. ``doubtful``:
+    the part of an operand in front of the page that was refused; the model leaves open whether it was accessed, and
+    takes it that it was not."""
 
     vector: int
     handler: int
     accesses: tuple[Access, ...] = ()
     before: tuple[Access, ...] = ()
     fetch: tuple[Access, ...] = ()
+    doubtful: tuple[Access, ...] = ()
 
 
 @dataclass

@@ -4,7 +4,9 @@ The machine must be one of the "reference" engine. Everything about an instructi
 words, its data addresses, who answers for them - because afterwards registers and TLBs may have changed.
 """
 
+import copy
 import itertools
+import pickle
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ ACCESS_ERROR = 2
 BETWEEN = (9, *range(24, 32))  # trace and autovectors come between instructions
 FIRST_INTERRUPT = 64
 KINDS = {"read": READ, "write": WRITE, "rmw": RMW, "fetch": FETCH}
+MOST_WAYS = 16
 MMU_REGISTER = 2  # an access to the MMU's registers: 1 or 2 cycles (sheet 4.8)
 ENDS = (StopReason.HALT, StopReason.STOPPED, StopReason.EXIT, StopReason.RESET, StopReason.HYPERCALL, StopReason.IDLE)
 
@@ -48,12 +51,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An instruction before it runs: its words, what it would access; no form if it cannot be decoded or fetched."""
+    """An instruction before it runs: its words, what it would access; no form if it cannot be decoded or fetched.
+    ``doubtful``: what it can reach of the operand that is refused."""
 
     code: bytes
     fetch: tuple[Access, ...]
     form: Form | None = None
     accesses: tuple[Access, ...] = ()
+    doubtful: tuple[Access, ...] = ()
     value: int = 0
 
 
@@ -121,19 +126,19 @@ class Recorder:
         if form.length > len(code):
             return Prepared(code, ())  # a refused fetch leaves nothing
         accesses: list[Access] = []
+        doubtful: list[Access] = []
         for reference in references(form, registers[:16]):
             needs = "rmw" if reference.modifies else ""
             parts = list(self.where(reference.address, reference.kind, reference.size, supervisor, needs))
-            refused = sum(part.size for part in parts) < reference.size
-            if not refused or (reference.kind == "read" and not needs):  # what writes is looked at as a whole before
-                accesses += parts
-            if refused:
+            if sum(part.size for part in parts) < reference.size:
+                doubtful = parts
                 break
+            accesses += parts
         value = 0
         if form.name in ("MOVEC", "CPUSHL", "INTOUCH"):
             (register,) = form.reads
             value = registers[register]
-        return Prepared(code[: form.length], fetch[: form.length // 2], form, tuple(accesses), value)
+        return Prepared(code[: form.length], fetch[: form.length // 2], form, tuple(accesses), tuple(doubtful), value)
 
     # --- running
 
@@ -168,8 +173,9 @@ class Recorder:
                     raise NotRecordable(f"the oracle does not know {prepared.code.hex()} at {pc:#x}")
                 yield Step(pc, prepared.code, stacked, prepared.accesses, prepared.fetch, prepared.value)
             elif entry is not None and entry.vector < FIRST_INTERRUPT and entry.vector not in BETWEEN:
-                data = prepared.accesses if entry.vector == ACCESS_ERROR else ()
-                entry = replace(entry, before=data, fetch=prepared.fetch)
+                entry = replace(entry, fetch=prepared.fetch)
+                if entry.vector == ACCESS_ERROR:
+                    entry = replace(entry, before=prepared.accesses, doubtful=prepared.doubtful)
             if entry is not None:
                 yield entry
             if not retired and not exceptions and not self.ended:
@@ -181,15 +187,37 @@ def feed(timing: Timing, event: Event) -> int:
     return timing.execute(event) if isinstance(event, Step) else timing.exception(event)
 
 
+def outcomes(timing: Timing, event: Event) -> list[Timing]:
+    """The model after ``event``, in each way that it leaves open."""
+    events: list[Event] = [event]
+    if isinstance(event, Entry) and event.doubtful:
+        events.append(replace(event, before=event.before + event.doubtful))
+    found = []
+    for one in events[1:]:
+        other = copy.deepcopy(timing)
+        feed(other, one)
+        found.append(other)
+    feed(timing, event)
+    return [timing, *found]
+
+
 def first_difference(machine: Machine, timing: Timing, most: int) -> Difference | None:
     """Run up to ``most`` events in the machine and in the oracle; the first after which their cycles differ.
 
-    An instruction that ends in an exception (TRAP) gives two events behind which the machine stands once.
+    An instruction that ends in an exception (TRAP) gives two events behind which the machine stands once. Where the
+    model leaves something open, every way is followed until the machine's counter rules it out.
     """
     start = machine.cycles - timing.cycles
+    models = [timing]
     for number, event in enumerate(itertools.islice(Recorder(machine, timing.p).events(), most)):
-        total = feed(timing, event)
-        traps = isinstance(event, Step) and machine.registers["pc"] != event.next_pc
-        if not traps and machine.cycles - start != total:
-            return Difference(number, event, machine.cycles - start, total)
+        models = [model for before in models for model in outcomes(before, event)]
+        if isinstance(event, Step) and machine.registers["pc"] != event.next_pc:
+            continue
+        cycles = machine.cycles - start
+        possible = [model for model in models if model.cycles == cycles]
+        if not possible:
+            return Difference(number, event, cycles, models[0].cycles)
+        if len(possible) > 1:  # ways that lead to the same state are one
+            possible = list({pickle.dumps(model): model for model in possible}.values())[-MOST_WAYS:]
+        models = possible
     return None

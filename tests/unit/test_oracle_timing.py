@@ -14,10 +14,10 @@ import pytest
 
 from emu.machine import Machine
 from tests.oracle.forms import UnknownInstruction, decode, references
-from tests.oracle.timing import Entry, Parameters, Step, Timing
+from tests.oracle.timing import Access, Entry, Parameters, Step, Timing
 from tests.support import asm
 from tests.support.asm import A0, A7, D0, D1, D6, a, d, disp, imm, ind, index, post, pre
-from tests.support.timing_stream import Event, NotRecordable, Recorder, feed, first_difference
+from tests.support.timing_stream import Event, NotRecordable, Recorder, feed, first_difference, outcomes
 from tests.timing.micro import BOARD, MICROS, START, Level, Micro, prepare, start
 from tests.unit.timing.make_objdump_golden import unpack
 
@@ -202,6 +202,14 @@ def test_a_difference_is_found_where_it_is(machine: Machine) -> None:
     assert found is not None
     assert isinstance(found.event, Entry)
     assert (found.event.vector, found.machine - found.oracle) == (33, 1)
+
+
+def test_what_the_model_leaves_open_is_followed_both_ways() -> None:
+    """An operand over two pages, the second refused: its first part may have been read, or not."""
+    part = Access("read", 0xFFE, 2, "inhibited")
+    both = outcomes(Timing("flat"), Entry(2, 0x5000, doubtful=(part,)))
+    assert [timing.cycles for timing in both] == [18, 42]
+    assert [timing.cycles for timing in outcomes(Timing("flat"), Entry(2, 0x5000, before=(part,)))] == [42]
 
 
 def test_only_the_reference_engine_is_recorded() -> None:
