@@ -18,6 +18,7 @@ from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.machine import Machine, StopReason
 from emu.timing.constants import Costs
+from emu.timing.state import LEVELS
 
 __all__ = ["KERNELS", "WAYS", "Comparison", "Run", "SuiteKernel", "Way", "compare", "get_kernel", "guest", "run"]
 
@@ -144,6 +145,7 @@ def run(
     *,
     size: int | None = None,
     repetitions: int | None = None,
+    timing: str = "flat",
     costs: Costs | None = None,
     elf: Elf | None = None,
 ) -> Run:
@@ -156,7 +158,7 @@ def run(
     size = kernel.size if size is None else size
     repetitions = kernel.repetitions if repetitions is None else repetitions
     kernel.check(size, repetitions)
-    with machine(engine, costs) as m:
+    with machine(engine, timing, costs) as m:
         m.load_elf(elf)
         parameters = struct.pack(">4I", elf.address(f"k_{kernel.name}"), size, repetitions, WAYS.index(way))
         m.write_physical(elf.address("parameters"), parameters)
@@ -171,9 +173,9 @@ def run(
         return Run(kernel, way, m.engine, size, repetitions, int(m.registers["d0"]), seconds, counters)
 
 
-def machine(engine: str, costs: Costs | None) -> Machine:
+def machine(engine: str, timing: str, costs: Costs | None) -> Machine:
     """The machine that every run has: what changes its timing is handed over here, and nowhere else."""
-    return Machine(get_board("coyotos128"), engine=engine, costs=costs)
+    return Machine(get_board("coyotos128"), engine=engine, timing=timing, costs=costs)
 
 
 def compare(
@@ -182,25 +184,26 @@ def compare(
     *,
     size: int | None = None,
     repetitions: int | None = None,
+    timing: str = "flat",
     costs: Costs | None = None,
 ) -> dict[Way, Comparison]:
     """``kernel`` behind each miss handler, beside one run without translation."""
     elf = guest()
 
     def one(way: Way) -> Run:
-        return run(kernel, way, engine, size=size, repetitions=repetitions, costs=costs, elf=elf)
+        return run(kernel, way, engine, size=size, repetitions=repetitions, timing=timing, costs=costs, elf=elf)
 
     direct = one("direct")
     return {way: Comparison(direct, one(way)) for way in WAYS if way != "direct"}
 
 
-def lines(engine: str) -> Iterator[str]:
+def lines(engine: str, timing: str) -> Iterator[str]:
     """The table, a line for each kernel as soon as it has run."""
     heads = "".join(f" {way + ' speed':>14} {'misses':>7} {'i/miss':>6}" for way in WAYS if way != "direct")
     yield f"{'kernel':12} {'instructions':>12} {'cycles/i':>8}{heads}"
     cpis = []
     for kernel in KERNELS:
-        comparisons = compare(kernel, engine)
+        comparisons = compare(kernel, engine, timing=timing)
         direct = comparisons["linux"].direct
         cpis.append(direct.cpi)
         cells = "".join(
@@ -213,8 +216,9 @@ def lines(engine: str) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__)
     parser.add_argument("--engine", default="auto", help="auto (default), native, public or reference")
+    parser.add_argument("--timing", choices=LEVELS, default="flat", help="how exactly time is modelled")
     arguments = parser.parse_args()
-    for text in lines(arguments.engine):
+    for text in lines(arguments.engine, arguments.timing):
         print(text, flush=True)
     return 0
 

@@ -47,12 +47,13 @@ from emu.timing.constants import Costs
 from emu.timing.optable import Cells, opcode_table
 from emu.timing.state import FLAT, LEVELS, MEMO_RECORD, new_time
 
-__all__ = ["ENGINES", "Bank", "Core"]
+__all__ = ["CLOCKS", "ENGINES", "Bank", "Core"]
 
 ENGINES = ("auto", "native", "public", "reference")
+CLOCKS = ("cycles", "instructions")  # what devices count as time
 CONSOLE_BYTES = 1 << 16
 PROFILE_RECORDS = 1 << 16
-OP_ILLEGAL = 0x4AFC
+OP_ILLEGAL, OP_RTE = 0x4AFC, 0x4E73
 log = logging.getLogger(__name__)
 
 
@@ -110,7 +111,10 @@ class Core:
         costs: Costs | None = None,
         cells: Cells | None = None,
         timing: str = "flat",
+        clock: str = "cycles",
     ) -> None:
+        if clock not in CLOCKS:
+            raise UsageError(f"clock {clock!r}: choose one of {', '.join(CLOCKS)}")
         if timing not in LEVELS:
             raise UsageError(f"timing {timing!r}: choose one of {', '.join(LEVELS)}")
         self.array = np.zeros(1, STATE_DTYPE)
@@ -133,6 +137,7 @@ class Core:
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
         self._fill_state(mbar, costs or Costs(), LEVELS[timing])
+        self.state["clock"] = CLOCKS.index(clock)
         self._fill_devices(bus_ratio)
         self._map_windows()
         self._add_hooks()
@@ -182,7 +187,9 @@ class Core:
         s["shadow_sr"] = 0x2700
         s["fp"] = DEFAULT_NAN
         s["mac_mask"] = 0xFFFF
-        s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
+        s["instruction_budget"] = s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = (
+            NEVER
+        )
         if self.layout:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
             s["used"] = self.layout.used
@@ -401,6 +408,11 @@ class Core:
     def flush(self) -> None:
         """Forget what was derived from translations: a register that decides them was written from outside."""
         self.ask(compiled.FLUSH)
+
+    @property
+    def return_cycles(self) -> int:
+        """Cycles of RTE."""
+        return int(self._opcodes["cycles"][OP_RTE])
 
     # --- whole state
 

@@ -28,13 +28,15 @@ def wait_for_data(s: State, source: int, pa: int, size: int, kind: int, mode: in
         return
     t = s.time
     cacr = s.mmu.cacr
+    if not cacr & DEC:  # as inhibited memory, which is charged once for a part
+        cycles = t.costs.inhibited_read if kind == READ else t.costs.inhibited_write
+        caches.account(t, cycles, False)
+        s.cycles += cycles
+        return
     end = pa + size
     at = pa
     while at < end:
-        if not cacr & DEC:
-            cycles = t.costs.inhibited_read if kind == READ else t.costs.inhibited_write
-            caches.account(t, cycles, False)
-        elif kind == READ:
+        if kind == READ:
             cycles = caches.read(t, at & LINE_MASK, cacr & DHLCK != 0, now)
         else:
             cycles = caches.write(t, at & LINE_MASK, mode, cacr & DHLCK != 0, cacr & DESB != 0, now)

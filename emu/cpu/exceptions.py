@@ -104,6 +104,7 @@ def leave_refill(s: State, frame: int, sr: int) -> None:
     depth = s.refill_depth
     while depth > 0 and (s.refill_sp[depth - 1] <= frame or not sr & SR_S):
         depth -= 1
+    s.time.returned += s.refill_depth - depth
     if depth == 0 and s.refill_depth > 0:
         s.refill_cycles += s.cycles - s.refill_start
         s.time.in_handler = 0

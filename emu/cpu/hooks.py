@@ -44,6 +44,7 @@ from emu.cpu.translate import (
     FILL_READ_ONLY,
     fill_data,
     fill_fetch,
+    hit_in_time,
     retract_charges,
     swap_in,
 )
@@ -52,6 +53,7 @@ from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL, F_RMW
+from emu.timing.state import FULL
 
 __all__ = [
     "mbar_read",
@@ -278,8 +280,12 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
     s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
     va = address & 0xFFFFFFFF
-    if kind != FETCH and swap_in(s, va, kind, user):
-        return True
+    if kind != FETCH:
+        if s.time.level == FULL:
+            if hit_in_time(s, va, size, kind, user):
+                return True
+        elif swap_in(s, va, kind, user):
+            return True
     ask = 1 if probe else 0
     return call_slow(s.slow, (s.address, FILL, va, int(size), int(kind), int(user), ask, host_pc)) != 0
 

@@ -3,6 +3,7 @@
 from numba import carray, types
 
 from emu.cpu import processor
+from emu.cpu.clock import now
 from emu.cpu.compiled import (
     DEVICES_CHANGED,
     FLUSH,
@@ -101,6 +102,6 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
         edge_port.move_pin(s.devices, first, second)
         follow_devices(s)
     elif request == DEVICES_CHANGED:
-        bus.advance(s.devices, s.cycles)
+        bus.advance(s.devices, now(s))
         bring_up_to_date(s)
     return result

@@ -158,6 +158,10 @@ STATE_DTYPE = np.dtype(
         ("image_key", "i8", (IMAGES,)),
         ("image", "i8", (IMAGES, 5)),  # CPUTLBEntry (32 bytes), DTLB entry number
         ("image_address", "i8"),
+        ("image_pa", "i8", (IMAGES,)),  # level full: PA of the page and its cache mode
+        ("image_mode", "i8", (IMAGES,)),
+        ("granted_pa", "i8"),  # the access allowed last: its PA, -1 if the page must be looked at each time
+        ("granted_mode", "i8"),
         # --- the block being run
         ("block_pc", "i8"),
         ("block_size", "i8"),
@@ -213,7 +217,10 @@ STATE_DTYPE = np.dtype(
         ("code_mode", "i8"),
         ("second_pa", "i8"),  # PA of the word at second_va
         # --- run control
-        ("instruction_limit", "i8"),
+        ("clock", "i8"),  # devices' time is instructions instead of cycles, plus clock_skew (emu.cpu.clock)
+        ("clock_skew", "i8"),
+        ("instruction_budget", "i8"),
+        ("instruction_limit", "i8"),  # the budget or, where instructions are the clock, the next event
         ("cycle_limit", "i8"),  # the nearest of the budget, the timer and the devices' next event
         ("cycle_budget", "i8"),
         ("attention", "i8"),  # ATTENTION_* bits: the block hook takes its slow path

@@ -35,8 +35,11 @@ from emu.cpu.state import (
     State,
 )
 from emu.jit import njit, njit_inline
-from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
+from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, RAMBAR0, RAMBAR1, TLB, permits, resolve
+from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH, READ, WRITE
+from emu.timing.caches import COPYBACK, LINE, LINE_BITS, find
+from emu.timing.state import SETS
 
 __all__ = [
     "CM_INHIBITED",
@@ -56,6 +59,7 @@ __all__ = [
     "fill_data",
     "fill_fetch",
     "grant_data",
+    "hit_in_time",
     "note_charge",
     "retract_alone",
     "retract_charges",
@@ -65,7 +69,9 @@ __all__ = [
 
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
 NO_ACCESS = 0xFFFFFFFF
-TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
+# Flag bits in the addresses of CPUTLBEntry, of QEMU with 4-KB pages: watched stores; looked up again at each access.
+TLB_NOTDIRTY, TLB_INVALID = 0x400, 0x800
+CACR_DEC = field_mask("CACR", "DEC")
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
 MMU_REGISTER = 4  # a kind of access, beside READ, WRITE, FETCH and RMW
@@ -135,6 +141,55 @@ def swap_in(s: State, va: int, kind: int, user: int) -> bool:
         store64(slot + 8 * k, load64(image + 8 * k))
     arm(s, slot, entry)
     return True
+
+
+@njit_inline
+def hit_in_time(s: State, va: int, size: int, kind: int, user: int) -> bool:
+    """Level full, the fast way: an access that the model has allowed on this page before, and that hits the data cache
+    and its shadow, changes nothing but recency and the line's dirty bit."""
+    page = va & 0xFFFFF000
+    i = image_index(page, user)
+    if s.image_key[i] != image_key(s, page, user) or (va & LINE - 1) + size > LINE:
+        return False
+    image = s.image_address + 40 * i
+    if load32(image + 4 * kind) != page | TLB_INVALID:  # addr_read, addr_write
+        return False
+    t = s.time
+    if kind == WRITE and s.image_mode[i] != COPYBACK:
+        return False
+    line = s.image_pa[i] | va & PAGE - LINE
+    way = find(t.dcache, line)
+    if way < 0 or not s.mmu.cacr & CACR_DEC or (not t.in_handler and find(t.dshadow, line) < 0):
+        return False
+    if kind == WRITE:
+        t.dcache.dirty[line >> LINE_BITS & (SETS - 1), way] = 1
+    entry = load64(image + 32)
+    if entry >= 0 and entry != s.armed_entry:
+        touch_data(s, entry)
+        s.armed_entry = entry
+    s.fills += 1
+    slot = slot_of(s, va, user)
+    if load64(slot) != load64(image) or load64(slot + 24) != load64(image + 24):
+        for k in range(4):
+            store64(slot + 8 * k, load64(image + 8 * k))
+    return True
+
+
+@njit
+def keep_image_in_time(s: State, slot: int, va: int, user: int, entry: int) -> None:
+    """Level full: remember a freshly filled entry for :func:`hit_in_time`; ``entry``: the unlocked one it is of, or
+    -1."""
+    page = va & 0xFFFFF000
+    writable = load32(slot + 4)
+    if load32(slot) != page | TLB_INVALID or (writable != page | TLB_INVALID and writable != NO_ACCESS):
+        return
+    i = image_index(page, user)
+    image = s.image_address + 40 * i
+    for k in range(4):
+        store64(image + 8 * k, load64(slot + 8 * k))
+    store64(image + 32, entry)
+    s.image_pa[i], s.image_mode[i] = s.granted_pa & 0xFFFFF000, s.granted_mode
+    s.image_key[i] = image_key(s, page, user)
 
 
 @njit
@@ -389,6 +444,8 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
                 return outcome, 0, 0, 0, -1, 0
     if host and is_full(s):
         take_time(s, va, size, kind, user)
+        again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
+        s.granted_pa, s.granted_mode = pa if again else -1, cm
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
 
 
@@ -437,7 +494,9 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
     if inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
         return FILL_CHARGE
     if extent != WHOLE:
-        install(s, va, where, perms, user, SINGLE)
+        slot = install(s, va, where, perms, user, SINGLE)
+        if is_full(s) and not inhibited and not s.reference and s.granted_pa >= 0:
+            keep_image_in_time(s, slot, va, user, entry)
         return FILL_OK
     if perms & PERM_W == 0:
         perms |= readable_code(s, va, user)

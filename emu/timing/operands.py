@@ -129,7 +129,8 @@ def _moves(row: Row, source: Array, destination: Array) -> Array:
     in_memory = _KIND[source] == MEMORY
     writes = _KIND[destination] == MEMORY if row.destination else in_memory
     loads, stores = in_memory & (row.load > 0), writes & (row.store > 0)
-    return loads.astype(np.int64) * LOADS + stores.astype(np.int64) * STORES
+    moves: Array = loads.astype(np.int64) * LOADS + stores.astype(np.int64) * STORES
+    return moves
 
 
 def _fold(row: Row, source: Array, destination: Array) -> Array:

@@ -67,6 +67,7 @@ FP0, CONDITION, EMAC = 16, 24, 25  # which 2-bit field of b
 FOLD_SHIFT, FOLD_REGISTER_SHIFT = 48, 51
 STORE_SHIFT, STORE_BITS = 52, 0x1F
 LONGEST = 7  # no wait is longer
+FRESTORE_BIT = 0x40  # tells it from FSAVE
 
 
 @njit
@@ -277,6 +278,7 @@ def issue(t: Time, row: Any, op: int, ext: int) -> int:
         uses |= more_reads
     elif unit == UNIT_FPU_ALL:
         uses |= 0x1FF << FP0
+        moves = LOADS if op & FRESTORE_BIT else STORES
     elif unit == UNIT_FBCC:
         uses |= 1 << CONDITION
     elif unit == UNIT_ACC:

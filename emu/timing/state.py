@@ -85,7 +85,8 @@ TIME_DTYPE = np.dtype(
         ("in_handler", "i8"),  # a TLB-miss handler runs
         ("memory_slack", "i8"),  # more than one instruction can wait for memory
         # Cycles that TLB misses cost, by what they were spent on.
-        ("misses", "i8"),  # exceptions taken
+        ("misses", "i8"),  # exceptions taken, and handlers that have returned
+        ("returned", "i8"),
         ("entry_stalls", "i8"),
         ("handler_stalls", "i8"),
         ("return_stalls", "i8"),
