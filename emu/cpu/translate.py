@@ -362,7 +362,7 @@ def note_charge(s: State, accesses: int, kind: int) -> None:
 
 @njit
 def note_wait(s: State, before: int) -> None:
-    """Remember an access that began at cycle ``before`` with the buffer and the bus as :func:`keep_buffer` kept them."""
+    """Remember an access that began at cycle ``before``, with the bus as :func:`keep_buffer` kept it."""
     note_charge(s, 1, MEMORY_WAIT)
     i = s.n_charged - 1
     s.charged[i, 3] = s.cycles - before

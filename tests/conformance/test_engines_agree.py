@@ -18,9 +18,11 @@ from emu.machine import Machine, RunResult, StopReason
 from emu.mmu.state import FIFO, LRU, RANDOM
 from emu.timing.state import LEVELS
 from tests.support import kernel
-from tests.support.guest import ENGINES
+from tests.support.guest import ENGINES, EUSP
 from tests.support.random_program import Program
 
+CACHES = EUSP | 0xA0088000 | 0x01040100  # CACR: both caches, store buffer, branch cache on; invalidate all of them
+WRITE_THROUGH, COPYBACK = 0x00, 0x40  # MMUDR[CM]
 BUDGET = 1_500_000  # instructions; a program that needs more is lost in an endless refill
 FAST_ENGINES = tuple(engine for engine in ENGINES if engine != "reference")
 MMU_FIELDS = (
@@ -64,7 +66,7 @@ class Case:
             self.asm_mode,
             self.scattered,
             self.smallest,
-            self.cached,
+            *((CACHES, (WRITE_THROUGH, COPYBACK)) if self.cached else ()),
         )
 
 

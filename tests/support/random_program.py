@@ -72,8 +72,6 @@ BIG_FRAMES = range(RAM + (16 << 20), RAM + RAM_BYTES, 1 << 20)
 CODE_VA, DATA_VA, ALIAS = 0x00100000, 0x10000000, 0x20000000  # the alias of a code page is its VA + ALIAS
 MEGABYTE = 1 << 20
 ASIDS = (1, 2, 3)
-CM_COPYBACK = CM_INHIBITED >> 1
-CACHES = EUSP | 0xA0088000 | 0x01040100  # CACR: both caches, store buffer, branch cache on; invalidate all of them
 STACK_ROOM = 400  # at the end of each run of data pages; the user stack is in one of them
 LOCKABLE = 10  # TLB entries below this may be locked: enough stay free for any instruction (sheet 1.12)
 AR, TR, DR, OR = 0x10, 0x14, 0x18, 0x04
@@ -174,8 +172,8 @@ def _lay_out(rng: random.Random, base: int, runs: list[list[int]], make: Callabl
 
 
 class Program:
-    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM];
-    ``smallest``: log2 of the smallest page size; ``cached``: with the caches on, and pages of all modes."""
+    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM]; ``smallest``:
+    log2 of the smallest page size; ``cache_modes``: MMUDR[CM] of data pages, which take turns."""
 
     def __init__(
         self,
@@ -186,11 +184,11 @@ class Program:
         asm_mode: int = 0,
         scattered: bool = True,
         smallest: int = 10,
-        cached: bool = False,
+        cacr: int = EUSP,
+        cache_modes: tuple[int, ...] = (0,),
     ) -> None:
         self.rng = rng = random.Random(seed)
-        self.cached = cached
-        self.asm_mode = asm_mode
+        self.asm_mode, self.cacr, self.cache_modes = asm_mode, cacr, cache_modes
         self.frames = Frames(rng, scattered)
         self.code = _lay_out(rng, CODE_VA, _sizes(rng, code_pages, 1 + code_pages // 32, smallest), self._code_page)
         self.data = _lay_out(rng, DATA_VA, _sizes(rng, data_pages, 1 + data_pages // 16, smallest), self._data_page)
@@ -216,8 +214,8 @@ class Program:
         flags = R | W if self.rng.random() < 0.8 else self.rng.choice((R, W, R | W | SP_BIT, 0))
         if self.rng.random() < 0.05:
             flags |= CM_INHIBITED
-        elif self.cached and va >> 14 & 1:
-            flags |= CM_COPYBACK  # the others are write-through
+        else:
+            flags |= self.cache_modes[(va >> 10) % len(self.cache_modes)]
         return Page(va, bits, frames, flags, X, shared and self.rng.random() < 0.5)
 
     def _tags(self, page: Page, asid: int, va: int) -> tuple[int, int]:
@@ -489,7 +487,7 @@ class Program:
         for fragment in fragments:
             self._scatter(fragment.origin, fragment.finish())
         user_stack = self.data.runs[0][-1].end - 64
-        boot = enter_virtual_mode(asid=ASIDS[0], mmucr=1 | self.asm_mode << 1, cacr=CACHES if self.cached else EUSP)
+        boot = enter_virtual_mode(cacr=self.cacr, asid=ASIDS[0], mmucr=1 | self.asm_mode << 1)
         boot += asm.moveq(loops, D7) + asm.lea(at(user_stack), A0) + asm.move_to_usp(A0) + asm.lea(at(user_stack), 5)
         boot += go_to(fragments[0].origin, 0, STACK)
         self.pieces += [(RAM, kernel.vector_table()), (CODE, kernel.KERNEL), (kernel.BOOT, boot)]
