@@ -287,7 +287,7 @@ class Memory:
             return now + access.cost
         if access.mode == "sram":
             return now
-        if access.mode == "inhibited":
+        if access.mode == "inhibited" or not cacr & DEC:
             return now + self.uncached(access)
         for part in in_long_words(access):
             now = self.read(part, cacr, now) if part.kind == "read" else self.write(part, cacr, now)
@@ -298,15 +298,11 @@ class Memory:
         return self.p.inhibited_read if access.kind == "read" else self.p.inhibited_write
 
     def read(self, part: Access, cacr: int, now: int) -> int:
-        if not cacr & DEC:
-            return now + self.uncached(part)
         if self.data.find(part.address):
             return now
         return self.fill(self.data, part.address, bool(cacr & DHLCK), now)[1]
 
     def write(self, part: Access, cacr: int, now: int) -> int:
-        if not cacr & DEC:
-            return now + self.uncached(part)
         if part.mode == "write-through":
             return self.store(cacr, now)
         line = self.data.find(part.address)
