@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ linux:  ## build an unmodified Linux from Debian's linux-source-6.1: build/linux
 
 linux-profile: linux $(VENV)/.installed  ## run a Linux session and write docs/linux.md, what its TLB misses cost
 	$(BIN)/python -m benchmarks.linux_profile
+
+timing-validation: $(VENV)/.installed-dev  ## run everything that the time model can be held against and write docs/timing.md
+	$(BIN)/python -m benchmarks.timing_validation
 
 readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents

@@ -226,7 +226,7 @@ def run(
 def machine_options(engine: EngineName, timing: TimingName, clock: ClockName, costs: Path | None) -> "MachineOptions":
     """What the command line says of the model. UsageError for a bad file of numbers."""
     from emu.options import MachineOptions
-    from emu.timing.overrides import Numbers, read_numbers
+    from emu.time_numbers import Numbers, read_numbers
 
     return MachineOptions(engine.value, timing.value, clock.value, Numbers() if costs is None else read_numbers(costs))
 
@@ -259,8 +259,8 @@ def timing(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    from emu.timing.overrides import Numbers, read_numbers
-    from emu.timing_report import print_numbers, print_numbers_json
+    from emu.time_numbers import Numbers, read_numbers
+    from emu.time_report import print_numbers, print_numbers_json
 
     (print_numbers_json if json else print_numbers)(Numbers() if numbers is None else read_numbers(numbers))
 

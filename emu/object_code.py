@@ -28,10 +28,7 @@ COMPILED = (
     "timing/*.py",
 )  # what holds compiled code
 # Python among it that compiled code takes nothing from.
-NOT_COMPILED = (
-    *("cpu/core.py", "cpu/library.py", "cpu/registers.py", "cpu/semihosting.py"),
-    *("mmu/dump.py", "timing/overrides.py"),
-)
+NOT_COMPILED = ("cpu/core.py", "cpu/library.py", "cpu/registers.py", "cpu/semihosting.py", "mmu/dump.py")
 KEPT_CACHES = 8  # several work trees may be in use at once
 # What numba's wrappers call when a function raises. Ours raise nothing, so none of it is ever called.
 ERROR_PATH = ("NRT_", "numba_")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from emu.timing.overrides import Numbers
+from emu.time_numbers import Numbers
 
 __all__ = ["MachineOptions"]
 

@@ -1,7 +1,7 @@
 """One comparison from the command line to a report: select, run rows in parallel, keep what was finished."""
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -9,8 +9,6 @@ import msgspec
 
 from emu.errors import UsageError
 from emu.options import MachineOptions
-from emu.timing.constants import Costs
-from emu.timing.overrides import Numbers
 from kernel_model.choices import Mapping
 from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
@@ -70,17 +68,10 @@ def compare_scenario(
         engine=next((outcome.engine for outcome in ordered if outcome.engine), options.engine),
         timing=options.timing,
         clock=options.clock,
-        numbers=changed_numbers(options.numbers),
+        numbers=options.numbers.changed(),
         rows=[outcome.row for outcome in ordered],
     )
     return Outcome(report, len(work), interrupted)
-
-
-def changed_numbers(numbers: Numbers) -> dict[str, dict[str, int]]:
-    """What differs from the time model's own, by table and name."""
-    own = Costs()
-    costs = {name: value for name, value in asdict(numbers.costs).items() if value != getattr(own, name)}
-    return {"costs": costs, "cells": dict(numbers.cells)}
 
 
 def select(scenario: Scenario, selection: Selection) -> Scenario:

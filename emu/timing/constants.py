@@ -1,7 +1,7 @@
 """Every number of the time model that is not a cell of the instruction table, with its source: ``Costs``.
 
 What they mean is docs/timing-model.md. The cells of the table are in :mod:`emu.timing.isa`; both can be overridden from
-a file (:mod:`emu.timing.overrides`).
+a file (:mod:`emu.time_numbers`).
 """
 
 from dataclasses import dataclass, field, fields

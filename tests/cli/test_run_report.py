@@ -31,6 +31,8 @@ def report(**changes: object) -> RunReport:
         "board": "m5475evb",
         "engine": "native",
         "tlb": 32,
+        "timing": "flat",
+        "clock": "cycles",
         "reason": "HALT",
         "exit_status": 0,
         "pc": 0x1000,

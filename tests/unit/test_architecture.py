@@ -26,6 +26,7 @@ MACHINE_SURFACE = {
     "emu.elf",
     "emu.errors",
     "emu.machine",
+    "emu.options",
     "emu.regions",
     "emu.run_report",
 }

@@ -9,7 +9,7 @@
 Nothing else is allowed in it; ``cfemu timing FILE`` shows what it changes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,12 @@ class Numbers:
 
     costs: Costs = field(default_factory=Costs)
     cells: Cells = ()
+
+    def changed(self) -> dict[str, dict[str, int]]:
+        """What differs from the manuals' numbers, by table and name, as in the file."""
+        own = asdict(Costs())
+        costs = {name: value for name, value in asdict(self.costs).items() if value != own[name]}
+        return {"costs": costs, "cells": dict(self.cells)}
 
 
 def read_numbers(path: str | Path) -> Numbers:

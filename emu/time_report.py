@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
+from emu.time_numbers import Numbers
 from emu.timing.constants import Costs, cost_notes
 from emu.timing.isa import ROWS, SURCHARGES
-from emu.timing.overrides import Numbers
 
 __all__ = ["Number", "all_numbers", "print_numbers", "print_numbers_json"]
 

@@ -1,0 +1,65 @@
+"""The levels of time as a user of the machine meets them: names, the bill of a miss, numbers that are changed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks import suite
+from emu.board import get_board
+from emu.counters import Bill
+from emu.errors import UsageError
+from emu.machine import Machine
+from emu.timing.constants import Costs
+from emu.timing.state import LEVELS
+from tests.support.guest import ENGINES
+
+TABLE = suite.get_kernel("table")
+SIZE = 8192  # 64 pages: each search misses
+
+
+def searched(way: suite.Way, **options: Any) -> suite.Run:
+    return suite.run(TABLE, way, size=SIZE, repetitions=1, **options)
+
+
+@pytest.mark.parametrize(("option", "known"), [("timing", "flat, pipeline, full"), ("clock", "cycles, instructions")])
+def test_an_unknown_name_is_answered_with_the_known_ones(option: str, known: str) -> None:
+    options: dict[str, Any] = {option: "nope"}
+    with pytest.raises(UsageError, match=rf"^{option} 'nope': choose one of {known}$"):
+        Machine(get_board("coyotos128"), **options)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("timing", LEVELS)
+def test_the_bill_adds_up_and_no_level_changes_a_miss(timing: str, engine: str) -> None:
+    flat, run = searched("linux"), searched("linux", timing=timing, engine=engine)
+    assert run.counters.misses == flat.counters.misses
+    assert run.misses > SIZE // 128
+    bill = run.counters.bill
+    assert bill.entry + bill.handler + bill.stalls + bill.back == run.counters.refill_cycles
+    assert bill.entry >= 18 * run.misses
+    assert bill.back >= 15 * run.misses
+    if timing == "full":
+        assert bill.stalls > 0
+        assert bill.evicted > 0
+    else:
+        assert (bill.stalls, bill.evicted) == (0, 0)
+        assert (bill.entry, bill.back) == (18 * run.misses, 15 * run.misses)
+
+
+def test_without_misses_there_is_no_bill() -> None:
+    assert searched("direct", timing="full").counters.bill == Bill()
+
+
+def test_memory_takes_time_only_where_it_is_modelled() -> None:
+    slow = replace(Costs(), line_first=240, line_burst=60)
+    for timing, changes in (("flat", False), ("pipeline", False), ("full", True)):
+        own, changed = (searched("direct", timing=timing, costs=costs) for costs in (Costs(), slow))
+        assert (changed.cycles > own.cycles) is changes
+        assert changed.instructions == own.instructions
+
+
+def test_a_handler_that_never_touches_memory_evicts_nothing_of_data() -> None:
+    """The range handler refills from registers and code; the table walk reads tables. The second throws out more."""
+    coyotos, linux = (searched(way, timing="full").counters.bill for way in ("coyotos", "linux"))
+    assert coyotos.evicted < linux.evicted
