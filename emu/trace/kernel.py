@@ -827,7 +827,6 @@ def replay_chunk(
                     _wrong(s, WRONG_MISSES, event)
                 elif is_refill:
                     s[PENDING] = 2
-                    s[STALE] += outcome == _VIOLATION
                 else:
                     s[FORCED] += 1
                 continue
@@ -875,3 +874,72 @@ def replay_chunk(
     s[EVENT] += len(code)
     s[POSITION] = 0
     return True
+
+
+CLEAR_ALL, CLEAR_ASID = -1, -2  # keys of page_keys; the second is less by the ASID
+KEY_SIDE, KEY_SHARED, KEY_ASID = 31, 30, 22  # bits of a page's key
+
+
+@njit
+def _clears(m: Mmu, keys: Ints, used: int, operation: int) -> int:
+    """Add the clears of a store to MMUOR to the runs; returns their number."""
+    if operation & (MMUOR_CA | MMUOR_CNL):
+        keys[used] = CLEAR_ALL
+        return used + 1
+    if operation & MMUOR_CAS:
+        keys[used] = CLEAR_ASID - ((m.mmutr & MMUTR_ID) >> MMUTR_ID_SHIFT if m.cas_uses_mmutr else m.asid)
+        return used + 1
+    return used
+
+
+@njit_entry
+def page_keys(
+    mmu: Ints, s: Ints, memo: Ints, page_bits: int, code: Ints, a: Ints, b: Ints, keys: Ints, counts: Ints
+) -> int:
+    """The references of a chunk that a TLB served, as runs on pages of one size; returns their number.
+
+    The key of a page is side << 31 | shared << 30 | ASID << 22 | page number. Handlers' own references, and pages that
+    a locked entry maps, are left out: neither competes for the entries of a TLB that is all for the rest. Clears are in
+    their place among the runs, with a count of 0.
+    """
+    m = mmu[0]
+    used = 0
+    for i in range(len(code)):
+        what: Any = np.int64(code[i])
+        x: Any = np.int64(a[i])
+        y: Any = np.int64(b[i])
+        if what < ASIDE:
+            if what & (MISSED | VIOLATED | HANDLER):
+                continue
+            kind, supervisor = what & KIND, 1 if what & SUPERVISOR else 0
+            side = ITLB if kind == FETCH else DTLB
+            outcome = _decode(m, s, memo, x, kind, supervisor, 0)
+            if outcome == _BYPASS:
+                continue
+            shared = 0
+            if outcome != _MISS:
+                index = tlb.match(m, side, x, supervisor)
+                if m.data[side, index] & MMUDR_LK:
+                    continue
+                shared = 1 if m.tag[side, index] & MMUTR_SG else 0
+            owner = 1 << KEY_SHARED if shared else m.asid << KEY_ASID
+            keys[used] = side << KEY_SIDE | owner | x >> page_bits
+            counts[used] = y
+            used += 1
+        elif what == WINDOW_WRITE:
+            offset, size = x & 0xFF, x >> 8
+            if offset < OFFSET_MMUOR:
+                s[MEMO_EPOCH] += 1
+            elif (size == 4 and offset == OFFSET_MMUOR) or (size == 2 and offset == OFFSET_MMUOR + 2):
+                counts[used] = 0
+                used = _clears(m, keys, used, y)
+            window.write(m, offset, size, y)
+        elif what == CONTROL_WRITE:
+            _control(m, s, x, y)
+        elif what == RESET:
+            s[MEMO_EPOCH] += 1
+            movec.reset(m)
+            keys[used] = CLEAR_ALL
+            counts[used] = 0
+            used += 1
+    return used
