@@ -118,6 +118,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     regions: tuple[tuple[str, int, int], ...] = ()  # name, VA from, VA to (exclusive); the first that matches
     symbols: tuple[tuple[int, str, int], ...] = ()  # address, name, size (0 = unknown); ascending
     clock_hz: int = 0
+    page_size: int = 4096  # of a foreign trace, where a replay names none
     version: int = VERSION
 
 

@@ -12,7 +12,7 @@ For the marked sizes the LRU list is cut into regions, each page knows its regio
 border in front of it (after Kim, Hill & Wood 1991).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ __all__ = [
     "PolicyStream",
     "all_sizes",
     "count_misses",
+    "feed",
     "marked_sizes",
     "page_streams",
 ]
@@ -204,13 +205,13 @@ def _simulate(
             continue
         last = page
         if page < 0:
-            for entry in range(entries):
-                if keys[entry] >= 0 and _dropped(owners, keys[entry], page):
-                    where[keys[entry]] = _NONE
-                    keys[entry] = _NONE
+            for slot in range(entries):
+                if keys[slot] >= 0 and _dropped(owners, keys[slot], page):
+                    where[keys[slot]] = _NONE
+                    keys[slot] = _NONE
                     used -= 1
                     if listed:
-                        _unlink(older, newer, entry)
+                        _unlink(older, newer, slot)
             continue
         entry: Any = np.int64(where[page])
         if entry >= 0:
@@ -301,12 +302,12 @@ def _distances(
             continue
         last = page
         if page < 0:
-            for entry in range(MAX_ENTRIES):
-                if keys[entry] >= 0 and _dropped(owners, keys[entry], page):
-                    where[keys[entry]] = _NONE
-                    keys[entry] = _NONE
+            for slot in range(MAX_ENTRIES):
+                if keys[slot] >= 0 and _dropped(owners, keys[slot], page):
+                    where[keys[slot]] = _NONE
+                    keys[slot] = _NONE
                     used -= 1
-                    place = places[entry]
+                    place = places[slot]
                     tape[place // _WORD] &= ~(1 << (place & (_WORD - 1)))
             continue
         if top == _TAPE:
@@ -374,9 +375,9 @@ def _marked(
             continue
         last = page
         if page < 0:
-            for entry in range(used):
-                where[keys[entry]] = _NONE
-                keys[entry] = _NONE
+            for slot in range(used):
+                where[keys[slot]] = _NONE
+                keys[slot] = _NONE
             used = 0
             border[:] = _NONE
             older[_END] = _END
@@ -434,6 +435,10 @@ class _Stream:
         self.older, self.newer = np.zeros(MAX_ENTRIES + 1, np.int64), np.zeros(MAX_ENTRIES + 1, np.int64)
         self.older[_END] = self.newer[_END] = _END
         self.owners = np.zeros(0, np.int16)
+
+    def feed(self, pages: Pages, counts: Pages | None = None) -> None:
+        """The next piece of the stream."""
+        raise NotImplementedError
 
     def take(self, pages: Pages, counts: Pages | None) -> int:
         """Make room for the pages of a piece, note its references; returns those that repeat the first of their run."""
@@ -542,8 +547,8 @@ def marked_sizes(pages: Pages, counts: Pages | None = None) -> dict[int, int]:
     return stream.misses
 
 
-def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[int, Pages, Pages]]:
-    """A trace as (side, keys, counts), piece by piece and side by side; see ``kernel.page_keys``."""
+def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[Pages, Pages]]:
+    """The runs of a trace as keys and counts, piece by piece; see ``kernel.page_keys``."""
     bits = page_size.bit_length() - 1
     setup = trace.header.mmu
     mmu = setup.build() if setup else new_mmu()
@@ -555,13 +560,23 @@ def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[int, Pages, Pag
             # Without MMU events every access is one of a user, in one address space.
             accesses = code < ASIDE
             side = ((code[accesses] & KIND) != FETCH).astype(np.int64)
-            found = side << kernel.KEY_SIDE | a[accesses].astype(np.int64) >> bits
-            numbers = b[accesses].astype(np.int64)
+            yield side << kernel.KEY_SIDE | a[accesses].astype(np.int64) >> bits, b[accesses].astype(np.int64)
         else:
             used = kernel.page_keys(mmu, s, memo, bits, code, a, b, keys, counts)
-            found, numbers = keys[:used], counts[:used]
-            side = found >> kernel.KEY_SIDE & 1
-        clears = found < 0
-        for number in (0, 1):
+            yield keys[:used], counts[:used]
+
+
+def feed(trace: Trace, page_size: int, streams: Sequence[tuple[_Stream, _Stream]]) -> None:
+    """Feed a trace to simulations, each a pair: one for the instruction TLB, one for the data TLB."""
+    numberings = Numbering(), Numbering()
+    for keys, counts in page_streams(trace, page_size):
+        clears = keys < 0
+        side = keys >> kernel.KEY_SIDE & 1
+        for number, numbering in enumerate(numberings):
             mine = clears | (side == number)
-            yield number, found[mine], numbers[mine]
+            pages = numbering.number(keys[mine])
+            owners = numbering.owners if bool((pages < kernel.CLEAR_ALL).any()) else None
+            for pair in streams:
+                if owners is not None:
+                    pair[number].owners = owners
+                pair[number].feed(pages, counts[mine])

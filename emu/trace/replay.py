@@ -45,7 +45,6 @@ from emu.trace.format import MmuSetup, Trace
 __all__ = ["PAGE_SIZES", "Geometry", "Replay", "Result", "geometry_of", "replay", "replay_all"]
 
 PAGE_SIZES = {1024: 10, 4096: 12, 8192: 13, 1 << 20: 20}
-FOREIGN_PAGE = 4096
 _TABLE = 1 << 12
 _LOG = 1 << 14
 _FOREIGN_WINDOW = 0xFFFF0000  # user accesses do not see it
@@ -152,7 +151,7 @@ class Replay:
         self.mmu, s = _machine(setup, geometry)
         s[k.EXACT] = self.exact
         s[k.FOREIGN] = self.foreign
-        page_size = geometry.page_size or (FOREIGN_PAGE if self.foreign else None)
+        page_size = geometry.page_size or (trace.header.page_size if self.foreign else None)
         s[k.FORCED_BITS] = PAGE_SIZES[page_size] if page_size else 0
         s[k.EXPLAINED] = explained
         s[k.FIRST_WRONG] = -1
