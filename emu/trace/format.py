@@ -189,8 +189,11 @@ class TraceWriter:
     """Writes a trace as it happens. Leaving the ``with`` block without an exception, or ``close``, completes the file;
     what ends in another way is a cut trace."""
 
-    def __init__(self, path: str | Path, header: Header) -> None:
+    def __init__(self, path: str | Path, header: Header, *, chunk_events: int = CHUNK_EVENTS) -> None:
+        if not 0 < chunk_events <= CHUNK_EVENTS:
+            raise ValueError(f"chunk_events={chunk_events}: a chunk has 1 to {CHUNK_EVENTS} events")
         self.path = Path(path)
+        self._chunk_events = chunk_events
         self._file: BinaryIO = self.path.open("wb")
         self._worker = ThreadPoolExecutor(1, "trace")
         self._written: Future[None] | None = None
@@ -211,11 +214,12 @@ class TraceWriter:
             raise ValueError("the three columns of events differ in length")
         self._waiting.append(Events(code.copy(), a.copy(), b.copy()) if copy else more)
         self._waiting_events += more.length
-        if self._waiting_events >= CHUNK_EVENTS:
+        size = self._chunk_events
+        if self._waiting_events >= size:
             everything = concatenate(self._waiting)
-            whole = everything.length // CHUNK_EVENTS * CHUNK_EVENTS
-            for start in range(0, whole, CHUNK_EVENTS):
-                self._submit(everything.part(start, start + CHUNK_EVENTS))
+            whole = everything.length // size * size
+            for start in range(0, whole, size):
+                self._submit(everything.part(start, start + size))
             self._waiting = [everything.part(whole, everything.length)]
             self._waiting_events = everything.length - whole
 

@@ -43,6 +43,7 @@ MAPPED = (
     (0x1000_0000, EIGHT_KB, True),
     (0x2000_0000, ONE_MB, True),
     (0x3000_0000, ONE_KB, False),
+    (0x4000_0000, FOUR_KB, True),  # one page of it is locked, until the first clear of all
     (0x5000_0000, FOUR_KB, False),  # clean until written
     (TABLES, EIGHT_KB, True),
 )
