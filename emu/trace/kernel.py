@@ -909,12 +909,11 @@ def page_keys(
         x: Any = np.int64(a[i])
         y: Any = np.int64(b[i])
         if what < ASIDE:
-            if what & (MISSED | VIOLATED | HANDLER):
-                continue
             kind, supervisor = what & KIND, 1 if what & SUPERVISOR else 0
             side = ITLB if kind == FETCH else DTLB
-            outcome = _decode(m, s, memo, x, kind, supervisor, 0)
-            if outcome == _BYPASS:
+            # All of them are executed, for the next load's choice of an entry depends on them.
+            outcome = _decode(m, s, memo, x, kind, supervisor, 1)
+            if outcome == _BYPASS or what & (MISSED | VIOLATED | HANDLER):
                 continue
             shared = 0
             if outcome != _MISS:

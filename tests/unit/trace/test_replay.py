@@ -266,8 +266,8 @@ def test_splitting_runs_or_joining_them_changes_nothing(
     whole, parts = write(path / "a", rows, machine_header()), write(path / "b", split, machine_header())
 
     for entries in (32, 6):
-        a, b = replay(whole, entries=entries), replay(parts, entries=entries)
-        assert replace(a, events=0) == replace(b, events=0)
+        results = [replace(replay(trace, entries=entries), events=0) for trace in (whole, parts)]
+        assert results[0] == results[1]
 
 
 def test_chunks_may_end_anywhere(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_chunks_may_end_anywhere(tmp_path: Path) -> None:
     for geometry in (geometry_of(MmuSetup()), changed(whole, entries=6)):
         first, second = Replay(whole, geometry), Replay(pieces, geometry)
         logs = [np.concatenate(list(r.misses())) for r in (first, second)]
-        assert np.array_equal(*logs)
+        assert np.array_equal(logs[0], logs[1])
         assert first.result() == second.result()
 
 
