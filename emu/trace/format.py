@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from emu.errors import UsageError
 from emu.mmu.state import MMU_DTYPE, POLICIES, new_mmu
-from emu.trace.events import ASIDE, MISSED, STAMP, Events, concatenate, well_formed
+from emu.trace.events import ASIDE, MISSED, REFUSED, STAMP, Events, concatenate, well_formed
 
 __all__ = [
     "CHUNK_EVENTS",
@@ -132,7 +132,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a whole recording holds; ``counters`` is the recorder's own account, for comparison."""
+    """What a whole recording holds; references are completed ones, ``counters`` is the recorder's own account."""
 
     events: int
     references: int
@@ -280,7 +280,7 @@ class TraceWriter:
         code, a, b = chunk
         accesses = code < ASIDE
         self._events += chunk.length
-        self._references += int(b[accesses].sum(dtype=np.uint64))
+        self._references += int(b[accesses & ((code & REFUSED) == 0)].sum(dtype=np.uint64))
         missed = accesses & ((code & MISSED) != 0)
         fetches = int((code[missed] & 3 == 2).sum())
         self._misses[0] += fetches

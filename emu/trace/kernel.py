@@ -350,6 +350,15 @@ def _decode(m: Mmu, s: Ints, memo: Ints, va: int, kind: int, supervisor: int, to
 
 
 @njit
+def _count_use(m: Mmu, stack: Ints, histogram: Ints, va: int, code: int, count: int) -> None:
+    """The reuse distance of a run that the TLB served; locked entries have none."""
+    side = ITLB if code & KIND == FETCH else DTLB
+    index = tlb.match(m, side, va, 1 if code & SUPERVISOR else 0)
+    if index >= 0 and not m.data[side, index] & MMUDR_LK:
+        _use(stack, histogram, side, _key_of(side, m.tag[side, index], m.data[side, index]), count)
+
+
+@njit
 def _complete(
     m: Mmu, s: Ints, memo: Ints, stack: Ints, histogram: Ints, outcome: int, va: int, code: int, count: int
 ) -> None:
@@ -363,9 +372,7 @@ def _complete(
     side = ITLB if code & KIND == FETCH else DTLB
     s[HITS + side] += count
     if s[EXPLAINED]:
-        index = tlb.match(m, side, va, 1 if code & SUPERVISOR else 0)
-        if index >= 0 and not m.data[side, index] & MMUDR_LK:
-            _use(stack, histogram, side, _key_of(side, m.tag[side, index], m.data[side, index]), count)
+        _count_use(m, stack, histogram, va, code, count)
 
 
 @njit
@@ -489,6 +496,8 @@ def _refill(
                     _decode(m, s, memo, inner, kind, supervisor, 1)
                 else:
                     s[UNEXPLAINED] += 1
+            if s[EXPLAINED] and outcome != _BYPASS:
+                _count_use(m, stack, histogram, inner, inner_code, 1)
     m.mmutr, m.mmudr, m.mmuar, m.mmusr = mmutr, mmudr, mmuar, mmusr
     if row >= 0:
         s[SYNTHESISED_CYCLES] += _cost(s, book, row, side)
