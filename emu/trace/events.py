@@ -56,7 +56,6 @@ __all__ = [
     "Row",
     "concatenate",
     "events",
-    "well_formed",
     "window_row",
 ]
 
@@ -81,7 +80,6 @@ FRAME = 0x45
 LEAVE = 0x46
 STAMP = 0x47
 PHASE = 0x48
-_LAST = PHASE
 
 
 class Events(NamedTuple):
@@ -112,23 +110,6 @@ def concatenate(parts: Iterable[Events]) -> Events:
         return events(())
     code, a, b = zip(*found)
     return Events(np.concatenate(code), np.concatenate(a), np.concatenate(b))
-
-
-def well_formed(chunk: Events) -> str:
-    """Why these cannot be events, or nothing: what a replay relies on without looking."""
-    code, a, b = chunk
-    accesses = code < ASIDE
-    if bool((code > _LAST).any()):
-        return "an event of an unknown kind"
-    refused = accesses & ((code & REFUSED) != 0)
-    if bool((accesses & (b == 0)).any()) or bool((refused & (b != 1)).any()):
-        return "an access event with a wrong number of references"
-    if bool((refused & ((code & REFUSED) == REFUSED)).any()):
-        return "an access that is a miss and a violation"
-    loaded = code == LOADED
-    if bool((a[loaded] >> 8 > 1).any()) or bool((a[loaded] & 0xFF >= 128).any()):
-        return "an entry number that no TLB has"
-    return ""
 
 
 def window_row(offset: int, value: int, size: int = 4) -> Row:

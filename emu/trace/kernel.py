@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from emu.jit import njit, njit_entry
+from emu.jit import njit, njit_entry, njit_inline
 from emu.mmu import attributes, movec, plru, tlb, window
 from emu.mmu.registers import (
     MMUCR_ASM,
@@ -123,7 +123,8 @@ EXPLAINED = 47  # classify misses, measure reuse distances
 REFERENCES = 48  # completed, HANDLER ones included
 INSIDE = 49  # HANDLER references among them
 LOCKED = 50  # two: locked valid entries per side, kept for the classification
-SCALARS = 52
+SHAPES = 52  # bits SZ << 1 | SG that occurred among the loads
+SCALARS = 53
 
 # Columns of the tables.
 KEY, TAG, DATA, WHEN, START, LENGTH, COST, OWN_ID = range(8)
@@ -145,10 +146,15 @@ SCAN_COLUMNS = 3
 SCAN_DEPTH, SCAN_MISSES, SCAN_PENDING, SCAN_TAG = range(4)
 SCAN_SCALARS = 4
 MARGIN = 4 * MAX_REFILL_EVENTS  # rows that one event can add to any table
+LOOKAHEAD = MAX_DEPTH * (MAX_REFILL_EVENTS + 1)
+REFILLS = 1 << 18  # more than there are misses in two chunks and LOOKAHEAD
 STACK = 128
 MEMO = 1024
+MEMO_KEY, MEMO_RIGHTS, MEMO_INDEX, MEMO_TAG, MEMO_DATA = range(5)
+MEMO_COLUMNS = 5
 
 _HIT, _BYPASS, _MISS, _VIOLATION = 0, 1, 2, 3
+_UNKNOWN = -2
 _SIZES = 4
 _RIGHTS = MMUDR_R | MMUDR_W | MMUDR_X
 _CLEARS = MMUOR_CA | MMUOR_CNL | MMUOR_CAS
@@ -200,7 +206,7 @@ def _key_of(side: int, tag: int, data: int) -> int:
 
 
 @njit
-def _newest(m: Mmu, table: Ints, when: int, check_tag: int, side: int, va: int, supervisor: int) -> int:
+def _newest(m: Mmu, s: Ints, table: Ints, when: int, check_tag: int, side: int, va: int, supervisor: int) -> int:
     """Row of the newest translation in ``table`` that an access would match (tlb.match), or -1.
 
     ``when`` is the table's column of times; ``check_tag``: the table has tags, to see the ID of shared entries.
@@ -210,6 +216,8 @@ def _newest(m: Mmu, table: Ints, when: int, check_tag: int, side: int, va: int, 
     asid = 0 if strict else m.asid
     for sz in range(_SIZES):
         for shared in range(2):
+            if not s[SHAPES] >> (sz << 1 | shared) & 1:
+                continue
             row = _slot(table, _key(side, sz, va, asid, shared))
             if table[row, KEY] == 0:
                 continue
@@ -218,6 +226,11 @@ def _newest(m: Mmu, table: Ints, when: int, check_tag: int, side: int, va: int, 
             if best < 0 or table[row, when] > table[best, when]:
                 best = row
     return best
+
+
+@njit
+def _note_shape(s: Ints, tag: int, data: int) -> None:
+    s[SHAPES] |= 1 << ((data & MMUDR_SZ) >> MMUDR_SZ_SHIFT << 1 | (1 if tag & MMUTR_SG else 0))
 
 
 # --- reuse ------------------------------------------------------------------------------------------
@@ -246,7 +259,7 @@ def _use(stack: Ints, histogram: Ints, side: int, key: int, count: int) -> None:
 @njit
 def _classify(m: Mmu, s: Ints, seen: Ints, stack: Ints, side: int, va: int, supervisor: int) -> int:
     """Why an access misses: see ``emu.trace.explain``."""
-    row = _newest(m, seen, SEEN_WHEN, 0, side, va, supervisor)
+    row = _newest(m, s, seen, SEEN_WHEN, 0, side, va, supervisor)
     if row < 0:
         return COLD
     if seen[row, FATE] == FATE_FLUSHED:
@@ -271,6 +284,9 @@ def _note_load(m: Mmu, s: Ints, seen: Ints, side: int) -> None:
     """After tlb.load: what became of the translation that stood there, and that there is a new one."""
     index = m.changed_index
     s[CLOCK] += 1
+    _note_shape(s, m.tag[side, index], m.data[side, index])
+    if not s[EXPLAINED]:
+        return
     if m.old_tag & MMUTR_V:
         row = _slot(seen, _key_of(side, m.old_tag, m.old_data))
         if seen[row, KEY]:
@@ -313,6 +329,29 @@ def _note_clear(m: Mmu, s: Ints, seen: Ints, before: Ints) -> None:
 
 
 # --- one access ---------------------------------------------------------------------------------------
+@njit_inline
+def _memo_place(va: int, side: int, supervisor: int, epoch: int) -> tuple[int, int]:
+    """Row and key of what the memo knows of an access."""
+    granule = va >> GRANULE_BITS
+    row = (granule ^ granule >> 10 ^ side << 9 ^ supervisor << 8) & (MEMO - 1)
+    return row, granule | side << 22 | supervisor << 23 | epoch << 24
+
+
+@njit_inline
+def _recall(m: Mmu, memo: Ints, row: int, key: int, side: int, kind: int) -> Any:
+    """The entry that answers, -1 if no entry has to, or _UNKNOWN."""
+    index = _UNKNOWN
+    if memo[row, MEMO_KEY] == key and attributes.permits(memo[row, MEMO_RIGHTS], kind):
+        known = memo[row, MEMO_INDEX]
+        if known < 0 or (
+            m.tag[side, known] == memo[row, MEMO_TAG]
+            and m.data[side, known] == memo[row, MEMO_DATA]
+            and not m.warnings & _OVERLAPS
+        ):
+            index = known
+    return index
+
+
 @njit
 def _decode(m: Mmu, s: Ints, memo: Ints, va: int, kind: int, supervisor: int, touch: int) -> int:
     """_HIT, _BYPASS, _MISS or _VIOLATION: attributes.access with a memo in front; ``touch`` 0 leaves no trace at all.
@@ -320,30 +359,28 @@ def _decode(m: Mmu, s: Ints, memo: Ints, va: int, kind: int, supervisor: int, to
     The memo holds what decoded before: it is right as long as no control register was written (the epoch) and the
     entry has the same images, unless entries overlap, which the MMU counts as warnings.
     """
-    granule = va >> GRANULE_BITS
     side = ITLB if kind == FETCH else DTLB
-    key = granule | kind << 22 | supervisor << 24 | s[MEMO_EPOCH] << 25
-    row = (granule ^ side << 9 ^ granule >> 10) & (MEMO - 1)
-    if memo[row, 0] == key:
-        index = memo[row, 1]
+    row, key = _memo_place(va, side, supervisor, s[MEMO_EPOCH])
+    index = _recall(m, memo, row, key, side, kind)
+    if index != _UNKNOWN:
         if index < 0:
             return _BYPASS
-        if m.tag[side, index] == memo[row, 2] and m.data[side, index] == memo[row, 3] and not m.warnings & _OVERLAPS:
-            if touch:
-                plru.touch(m, side, index)
-            return _HIT
+        if touch:
+            plru.touch(m, side, index)
+        return _HIT
     source, index, _, perms, _, _ = attributes.resolve(m, va, kind, supervisor)
     if not attributes.permits(perms, kind):
         if touch:
             attributes.fault(m, va, kind, supervisor)
         return _MISS if source == attributes.MISS else _VIOLATION
-    memo[row, 0] = key
+    memo[row, MEMO_KEY] = key
+    memo[row, MEMO_RIGHTS] = perms
     if source != attributes.TLB:
-        memo[row, 1] = -1
+        memo[row, MEMO_INDEX] = -1
         return _BYPASS
-    memo[row, 1] = index
-    memo[row, 2] = m.tag[side, index]
-    memo[row, 3] = m.data[side, index]
+    memo[row, MEMO_INDEX] = index
+    memo[row, MEMO_TAG] = m.tag[side, index]
+    memo[row, MEMO_DATA] = m.data[side, index]
     if touch:
         plru.touch(m, side, index)
     return _HIT
@@ -428,6 +465,7 @@ def _learn(m: Mmu, s: Ints, book: Ints, side: int, tag: int, data: int) -> Any:
         book[row, START] = 0
         book[row, LENGTH] = 0
         book[row, COST] = -1
+    _note_shape(s, tag, data)
     book[row, TAG] = tag
     book[row, DATA] = data
     book[row, OWN_ID] = (tag & MMUTR_ID) >> MMUTR_ID_SHIFT == m.asid
@@ -467,7 +505,7 @@ def _refill(
     side = ITLB if code & KIND == FETCH else DTLB
     _log_miss(m, s, seen, stack, log, event, va, code)
     s[SYNTHESISED] += 1
-    row = _newest(m, book, WHEN, 1, side, va, 1 if code & SUPERVISOR else 0)
+    row = _newest(m, s, book, WHEN, 1, side, va, 1 if code & SUPERVISOR else 0)
     if row < 0 and not s[FOREIGN]:
         s[UNEXPLAINED] += 1
         return
@@ -488,7 +526,7 @@ def _refill(
             if outcome == _MISS:
                 _log_miss(m, s, seen, stack, log, event, inner, inner_code | HANDLER)
                 inner_side = ITLB if kind == FETCH else DTLB
-                known = _newest(m, book, WHEN, 1, inner_side, inner, supervisor)
+                known = _newest(m, s, book, WHEN, 1, inner_side, inner, supervisor)
                 if known >= 0:
                     s[SYNTHESISED] += 1
                     s[SYNTHESISED_CYCLES] += _cost(s, book, known, inner_side)
@@ -583,12 +621,12 @@ def _store_window(
     loads = operation & MMUOR_ACC and not operation & MMUOR_RW
     if loads:
         m.mmudr = _resized(s, m.mmutr, mmudr)
-    if operation & _CLEARS:
+    if operation & _CLEARS and s[EXPLAINED]:
         _keep_images(m, before)
     window.write(m, offset, size, value)
     if operation & MMUOR_ACC:
         m.mmuar = mmuar
-    if operation & _CLEARS:
+    if operation & _CLEARS and s[EXPLAINED]:
         _note_clear(m, s, seen, before)
     if loads:
         m.mmudr = mmudr
@@ -683,7 +721,7 @@ def scan(
 ) -> None:
     """Mark in ``refill`` the recorded misses whose exception is a refill and nothing else (the rule in ``replay``).
 
-    ``z`` and ``open_`` carry on from chunk to chunk; ``refill`` has a place for every miss up to here.
+    ``z`` and ``open_`` carry on from chunk to chunk; ``refill`` is a ring. A mark comes within LOOKAHEAD events.
     """
     for i in range(len(code)):
         what: Any = np.int64(code[i])
@@ -700,6 +738,7 @@ def scan(
         z[SCAN_PENDING] = 0
         if what < ASIDE:
             if what & MISSED:
+                refill[z[SCAN_MISSES] & (REFILLS - 1)] = 0
                 z[SCAN_MISSES] += 1
                 z[SCAN_PENDING] = 1
             elif what & VIOLATED or not what & HANDLER:
@@ -717,7 +756,7 @@ def scan(
             if z[SCAN_DEPTH]:
                 depth = z[SCAN_DEPTH] - 1
                 if open_[depth, SCAN_LOADED]:
-                    refill[open_[depth, SCAN_NUMBER]] = 1
+                    refill[open_[depth, SCAN_NUMBER] & (REFILLS - 1)] = 1
                     z[SCAN_DEPTH] = depth
                     if depth:
                         open_[depth - 1, SCAN_EVENTS] += open_[depth, SCAN_EVENTS]
@@ -795,7 +834,35 @@ def replay_chunk(
 ) -> bool:
     """Replay a chunk, or as much of it as the tables have room for; returns whether all of it is done."""
     m = mmu[0]
+    references = inside = bypassed = instruction_hits = data_hits = 0
+    epoch = s[MEMO_EPOCH]
+    quick = not s[EXPLAINED]
+    done = True
     for i in range(s[POSITION], len(code)):
+        what: Any = np.int64(code[i])
+        x: Any = np.int64(a[i])
+        y: Any = np.int64(b[i])
+        if quick and what < MISSED and not s[DEPTH]:
+            # The way of nearly all events: a completed run outside of refills that the memo knows.
+            kind = what & KIND
+            side = ITLB if kind == FETCH else DTLB
+            row, key = _memo_place(x, side, (what & SUPERVISOR) >> 2, epoch)
+            index = _recall(m, memo, row, key, side, kind)
+            if index != _UNKNOWN:
+                references += y
+                if what & HANDLER:
+                    inside += y
+                elif kind == FETCH:
+                    s[PC] = x
+                if index < 0:
+                    bypassed += y
+                else:
+                    plru.touch(m, side, index)
+                    if kind == FETCH:
+                        instruction_hits += y
+                    else:
+                        data_hits += y
+                continue
         if (
             s[LOG_USED] + MARGIN > log.shape[0]
             or s[ARENA_USED] + MARGIN > arena.shape[0]
@@ -803,10 +870,8 @@ def replay_chunk(
             or 2 * (s[BOOK_USED] + MARGIN) > book.shape[0]
         ):
             s[POSITION] = i
-            return False
-        what: Any = np.int64(code[i])
-        x: Any = np.int64(a[i])
-        y: Any = np.int64(b[i])
+            done = False
+            break
         event = s[EVENT] + i
         if what < ASIDE:
             kind, supervisor = what & KIND, 1 if what & SUPERVISOR else 0
@@ -824,7 +889,7 @@ def replay_chunk(
             outcome = _decode(m, s, memo, x, kind, supervisor, 1)
             if what & MISSED:
                 s[PATCH_PC] = 0
-                is_refill = refill[s[MISS_NUMBER]]
+                is_refill = refill[s[MISS_NUMBER] & (REFILLS - 1)]
                 s[MISS_NUMBER] += 1
                 s[PENDING] = is_refill
                 s[PENDING_VA] = x
@@ -861,6 +926,7 @@ def replay_chunk(
                 _step(open_, capture, s[DEPTH] - 1, x << 8 | what)
         elif what == WINDOW_WRITE:
             _store_window(m, s, book, seen, before, open_, capture, x & 0xFF, x >> 8, y)
+            epoch = s[MEMO_EPOCH]
         elif what == LOADED:
             if s[EXACT]:
                 s[CHECKED_ENTRIES] += 1
@@ -876,13 +942,21 @@ def replay_chunk(
                 _leave(s, book, arena, open_, capture)
         elif what == CONTROL_WRITE:
             _control(m, s, x, y)
+            epoch = s[MEMO_EPOCH]
         elif what == RESET:
             _reset(m, s, seen, before)
+            epoch = s[MEMO_EPOCH]
         elif what == PHASE:
             s[CURRENT_PHASE] = x
-    s[EVENT] += len(code)
-    s[POSITION] = 0
-    return True
+    s[REFERENCES] += references
+    s[INSIDE] += inside
+    s[BYPASSED] += bypassed
+    s[HITS + ITLB] += instruction_hits
+    s[HITS + DTLB] += data_hits
+    if done:
+        s[EVENT] += len(code)
+        s[POSITION] = 0
+    return done
 
 
 CLEAR_ALL, CLEAR_ASID = -1, -2  # keys of page_keys; the second is less by the ASID

@@ -552,7 +552,7 @@ def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[Pages, Pages]]:
     bits = page_size.bit_length() - 1
     setup = trace.header.mmu
     mmu = setup.build() if setup else new_mmu()
-    s, memo = np.zeros(kernel.SCALARS, np.int64), np.full((kernel.MEMO, 4), -1, np.int64)
+    s, memo = np.zeros(kernel.SCALARS, np.int64), np.full((kernel.MEMO, kernel.MEMO_COLUMNS), -1, np.int64)
     keys, counts = np.zeros(CHUNK_EVENTS + 1, np.int64), np.zeros(CHUNK_EVENTS + 1, np.int64)
     for chunk in trace.chunks():
         code, a, b = chunk.events

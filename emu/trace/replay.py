@@ -27,6 +27,7 @@ counters ``forced``, ``stale``, ``unexplained`` and ``lost_loads`` say how often
 evidence.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +40,7 @@ from emu.errors import UsageError
 from emu.mmu.registers import MMUBAR_V, MMUCR_EN
 from emu.mmu.state import MAX_ENTRIES, MIN_ENTRIES, POLICIES, new_mmu
 from emu.trace import kernel as k
-from emu.trace.events import ASIDE, MISSED
+from emu.trace.events import ASIDE, MISSED, Events
 from emu.trace.format import MmuSetup, Trace
 
 __all__ = ["PAGE_SIZES", "Geometry", "Replay", "Result", "geometry_of", "replay", "replay_all"]
@@ -156,6 +157,7 @@ class Replay:
         s[k.EXPLAINED] = explained
         s[k.FIRST_WRONG] = -1
         self.s = s
+        self._refill = np.zeros(k.REFILLS, np.uint8)
         self._scan, self._scan_open = np.zeros(k.SCAN_SCALARS, np.int64), _table(k.MAX_DEPTH, k.SCAN_COLUMNS)
         self._book, self._seen = _table(_TABLE, k.BOOK_COLUMNS), _table(_TABLE, k.SEEN_COLUMNS)
         self._arena = np.zeros(_TABLE, np.int64)
@@ -167,17 +169,15 @@ class Replay:
             _table(2, k.STACK),
             self.histogram,
         )
-        self._memo = np.full((k.MEMO, 4), -1, np.int64)
+        self._memo = np.full((k.MEMO, k.MEMO_COLUMNS), -1, np.int64)
         self._before = np.zeros((2, 2, MAX_ENTRIES), np.int64)
         self._recorded = [0, 0]
         self._carry_setup(setup)
 
     def misses(self) -> Iterator[npt.NDArray[np.int64]]:
         """Run, giving the log of misses piece by piece: columns LOG_* of ``emu.trace.kernel``."""
-        refills = self._refills()
         s = self.s
-        for chunk in self.trace.chunks():
-            code, a, b = chunk.events
+        for code, a, b in self._scanned():
             missed = (code < ASIDE) & ((code & MISSED) != 0)
             fetches = int((code[missed] & 3 == 2).sum())
             self._recorded[0] += fetches
@@ -186,7 +186,7 @@ class Replay:
             while not done:
                 open_, capture, stack, histogram = self._fixed
                 done = k.replay_chunk(
-                    self.mmu, s, refills, self._memo, self._book, self._seen, self._arena, open_, capture, stack,
+                    self.mmu, s, self._refill, self._memo, self._book, self._seen, self._arena, open_, capture, stack,
                     histogram, self._log, self._before, code, a, b,
                 )  # fmt: skip
                 if s[k.LOG_USED]:
@@ -236,18 +236,20 @@ class Replay:
             lost_loads=int(s[k.LOST_LOADS]),
         )
 
-    def _refills(self) -> npt.NDArray[np.uint8]:
-        """Which recorded misses are refills: one pass ahead, for a refill's end is not known at its begin."""
-        if self.foreign:
-            return np.zeros(0, np.uint8)
-        found = np.zeros(1024, np.uint8)
+    def _scanned(self) -> Iterator[Events]:
+        """The chunks, held back until all that follow a miss closely enough to tell whether it is a refill are seen."""
+        waiting: deque[Events] = deque()
+        ahead = 0  # events waiting behind the first chunk
         for chunk in self.trace.chunks():
-            code, a, b = chunk.events
-            needed = int(self._scan[k.SCAN_MISSES]) + len(code)
-            if needed > len(found):
-                found = np.concatenate([found, np.zeros(needed, np.uint8)])
-            k.scan(self._scan, self._scan_open, found, code, a, b)
-        return found[: int(self._scan[k.SCAN_MISSES])].copy()
+            if not self.foreign:
+                k.scan(self._scan, self._scan_open, self._refill, *chunk.events)
+            if waiting:
+                ahead += chunk.events.length
+            waiting.append(chunk.events)
+            while len(waiting) > 1 and (ahead >= k.LOOKAHEAD or self.foreign):
+                yield waiting.popleft()
+                ahead -= waiting[0].length
+        yield from waiting
 
     def _carry_setup(self, setup: MmuSetup | None) -> None:
         """What the recorded TLBs held when recording began: as it was, or known and loaded where there is room."""

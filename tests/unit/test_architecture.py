@@ -42,7 +42,7 @@ ALLOWED = {
     "emu.elf": {"elftools", "emu.errors"},
     # Replays run without the machine: never emu.cpu, emu.machine, unicorn.
     "emu.trace": {
-        *("numpy", "msgspec", "rich", "typer", "pyarrow"),
+        *("numpy", "msgspec", "rich", "typer", "pyarrow", "zstandard"),
         *("emu.cli", "emu.errors", "emu.jit", "emu.mmu", "emu.regions", "emu.trace"),
     },
 }
@@ -53,6 +53,7 @@ FACADES = {
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
     "pyarrow": {"emu.trace.exports"},  # optional
+    "zstandard": {"emu.trace.format"},
     "numba": {"emu.jit", "emu.raw_memory", "emu.cpu", "emu.mmu", "emu.timing"},
     "llvmlite": {"emu.object_code", "emu.raw_memory", "emu.cpu"},
 }
