@@ -193,7 +193,8 @@ def libcachesim_run(path: Path, references: int) -> Callable[[], int] | None:
         options = lcs.ReaderInitParam(ignore_obj_size=True)
         reader = lcs.TraceReader(str(path), lcs.TraceType.ORACLE_GENERAL_TRACE, options)
         ratio, _ = lcs.LRU(ENTRIES).process_trace(reader)
-        return int(round(ratio * references))
+        misses: int = round(ratio * references)
+        return misses
 
     return run
 
