@@ -112,7 +112,7 @@ BOOK_USED = 37
 SEEN_USED = 38
 ARENA_USED = 39
 LOG_USED = 40
-CLOCK = 41  # loads so far
+CLOCK = 41  # orders loads in time
 MEMO_EPOCH = 42
 # Configuration.
 EXACT = 43
@@ -287,11 +287,12 @@ def _note_load(m: Mmu, s: Ints, seen: Ints, side: int) -> None:
     _note_shape(s, m.tag[side, index], m.data[side, index])
     if not s[EXPLAINED]:
         return
+    tag = m.tag[side, index]
     if m.old_tag & MMUTR_V:
         row = _slot(seen, _key_of(side, m.old_tag, m.old_data))
         if seen[row, KEY]:
-            seen[row, FATE] = FATE_REPLACED
-    tag = m.tag[side, index]
+            # Writing V = 0 is the way to drop one entry (sheet 7 item 17).
+            seen[row, FATE] = FATE_REPLACED if tag & MMUTR_V else FATE_FLUSHED
     if tag & MMUTR_V:
         key = _key_of(side, tag, m.data[side, index])
         row = _slot(seen, key)
@@ -300,9 +301,6 @@ def _note_load(m: Mmu, s: Ints, seen: Ints, side: int) -> None:
             seen[row, KEY] = key
         seen[row, FATE] = FATE_RESIDENT
         seen[row, SEEN_WHEN] = s[CLOCK]
-    elif m.old_tag & MMUTR_V:
-        # Writing V = 0 is the way to drop one entry (sheet 7 item 17).
-        seen[_slot(seen, _key_of(side, m.old_tag, m.old_data)), FATE] = FATE_FLUSHED
     if (m.data[side, index] | m.old_data) & MMUDR_LK:
         _count_locked(m, s)
 
@@ -396,9 +394,7 @@ def _count_use(m: Mmu, stack: Ints, histogram: Ints, va: int, code: int, count: 
 
 
 @njit
-def _complete(
-    m: Mmu, s: Ints, memo: Ints, stack: Ints, histogram: Ints, outcome: int, va: int, code: int, count: int
-) -> None:
+def _complete(m: Mmu, s: Ints, stack: Ints, histogram: Ints, outcome: int, va: int, code: int, count: int) -> None:
     """A run that was not refused: its counts and its reuse distance."""
     s[REFERENCES] += count
     if code & HANDLER:
@@ -468,6 +464,7 @@ def _learn(m: Mmu, s: Ints, book: Ints, side: int, tag: int, data: int) -> Any:
     _note_shape(s, tag, data)
     book[row, TAG] = tag
     book[row, DATA] = data
+    s[CLOCK] += 1
     book[row, OWN_ID] = (tag & MMUTR_ID) >> MMUTR_ID_SHIFT == m.asid
     book[row, WHEN] = s[CLOCK]
     return row
@@ -614,8 +611,12 @@ def _store_window(
         if index < m.entries[to_side]:
             m.mmuar = tlb.address_of(m, to_side, index)
         else:
-            # This TLB has no such entry.
-            s[LOST_LOADS] += 1
+            # This TLB has no such entry: what window.write would make of an address that is none.
+            if operation & MMUOR_RW:
+                m.mmutr = 0
+                m.mmudr = 0
+            else:
+                s[LOST_LOADS] += 1
             value &= ~MMUOR_ACC
             operation &= ~MMUOR_ACC
     loads = operation & MMUOR_ACC and not operation & MMUOR_RW
@@ -785,7 +786,6 @@ def prepare(mmu: Ints, s: Ints, book: Ints, seen: Ints) -> None:
         for index in range(m.entries[side]):
             tag, data = m.tag[side, index], m.data[side, index]
             if tag & MMUTR_V:
-                s[CLOCK] += 1
                 _learn(m, s, book, side, tag, data)
                 m.changed_index = index
                 m.old_tag = 0
@@ -921,7 +921,7 @@ def replay_chunk(
                     _wrong(s, WRONG_MISSES, event)
                 else:
                     s[STALE] += 1
-            _complete(m, s, memo, stack, histogram, outcome, x, what, y)
+            _complete(m, s, stack, histogram, outcome, x, what, y)
             if s[DEPTH] and outcome != _BYPASS and not s[EXACT]:
                 _step(open_, capture, s[DEPTH] - 1, x << 8 | what)
         elif what == WINDOW_WRITE:

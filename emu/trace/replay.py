@@ -101,7 +101,7 @@ class Result:
     instructions: int
     recorded_cycles: int
     cycles: int  # recorded, less the refills left out, and those that were synthesised
-    refill_cycles: int
+    refill_cycles: int  # from the entry of an outermost refill to its RTE; page faults behind a miss are none
     recorded_itlb_misses: int
     recorded_dtlb_misses: int
     # On the recorded geometry: what differs from the recording.
