@@ -21,6 +21,7 @@ from emu.errors import CfemuError, GuestError, UsageError
 
 if TYPE_CHECKING:
     from emu.counters import Counters
+    from emu.options import MachineOptions
 
 __all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register"]
 
@@ -43,6 +44,21 @@ class EngineName(StrEnum):
     NATIVE = "native"
     PUBLIC = "public"
     REFERENCE = "reference"
+
+
+class TimingName(StrEnum):
+    """Levels of the time model (docs/timing-model.md)."""
+
+    FLAT = "flat"
+    PIPELINE = "pipeline"
+    FULL = "full"
+
+
+class ClockName(StrEnum):
+    """What devices count as time."""
+
+    CYCLES = "cycles"
+    INSTRUCTIONS = "instructions"
 
 
 RUN_EPILOG = """\b
@@ -86,11 +102,12 @@ def new_app(summary: str) -> typer.Typer:
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``run``, ``boards`` and the group ``trace`` to ``app``."""
+    """Add ``run``, ``boards``, ``timing`` and the group ``trace`` to ``app``."""
     from emu.trace.cli import trace_app  # which is made with new_app
 
     app.command("run", epilog=RUN_EPILOG, help="Run any ColdFire ELF and print its counters and misses.")(run)
     app.command("boards", help="List the boards, one a line.")(boards)
+    app.command("timing", epilog=TIMING_EPILOG, help="List every number of the time model, with its source.")(timing)
     app.add_typer(trace_app, name="trace")
 
 
@@ -164,6 +181,17 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
     ] = False,
+    timing: Annotated[
+        TimingName,
+        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
+    ] = TimingName.FLAT,
+    clock: Annotated[
+        ClockName, typer.Option(help="What devices count as time; with instructions all levels of timing run alike.")
+    ] = ClockName.CYCLES,
+    costs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+    ] = None,
     tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -176,7 +204,16 @@ def run(
         raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     from emu.foreground import Budget, Setup, run_file
 
-    setup = Setup(elf, board, engine.value, tuple(load or ()), tuple(symbols or ()), strict, tlb, profile is not None)
+    setup = Setup(
+        elf,
+        board,
+        machine_options(engine, timing, clock, costs),
+        load=tuple(load or ()),
+        symbols=tuple(symbols or ()),
+        strict=strict,
+        tlb=tlb,
+        profile=profile is not None,
+    )
     budget = Budget(max_instructions, max_cycles, timeout)
     report = run_file(setup, budget, echo=not json, show_counters=show_counters)
     from emu.run_report import print_json, print_tables
@@ -189,10 +226,46 @@ def run(
     raise typer.Exit(report.exit_status)
 
 
+def machine_options(engine: EngineName, timing: TimingName, clock: ClockName, costs: Path | None) -> "MachineOptions":
+    """What the command line says of the model. UsageError for a bad file of numbers."""
+    from emu.options import MachineOptions
+    from emu.timing.overrides import Numbers, read_numbers
+
+    return MachineOptions(engine.value, timing.value, clock.value, Numbers() if costs is None else read_numbers(costs))
+
+
 def show_counters(counters: "Counters") -> None:
     from emu.run_report import print_counters
 
     print_counters(counters)
+
+
+TIMING_EPILOG = """\b
+Levels, for --timing of `run` and `compare`:
+  flat      each instruction costs the manual's cell; nothing depends on its neighbours. The default: the fastest, and
+            misses are the same in all levels
+  pipeline  and waits for results, folded pairs, predicted branches; memory is ideal
+  full      and caches, store buffer, SDRAM
+
+\b
+Examples:
+  cfemu timing
+  cfemu timing my-numbers.toml          what a file changes
+  cfemu run hello.elf --timing full --costs my-numbers.toml
+"""
+
+
+def timing(
+    numbers: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE.toml]", help="[costs] and [cells] that replace numbers.", show_default=False),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    from emu.timing.overrides import Numbers, read_numbers
+    from emu.timing_report import print_numbers, print_numbers_json
+
+    (print_numbers_json if json else print_numbers)(Numbers() if numbers is None else read_numbers(numbers))
 
 
 def boards() -> None:

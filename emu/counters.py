@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-__all__ = ["Counters", "Misses", "Operation"]
+__all__ = ["Bill", "Counters", "Misses", "Operation"]
 
 
 def _minus(a: dict[Any, Any], b: dict[Any, Any]) -> dict[Any, Any]:
@@ -77,13 +77,39 @@ class Misses:
 
 
 @dataclass(frozen=True)
+class Bill:
+    """What ``refill_cycles`` were spent on, and what they cost afterwards, in cycles.
+
+    ``entry``: exception processing, its waits for memory included. ``handler``: instructions of the handlers, with what
+    the pipeline waits for between them. ``stalls``: waits for memory in handlers. ``back``: RTE and its waits.
+    ``evicted``: later waits for lines that handlers threw out of the caches; not part of ``refill_cycles``. Waits for
+    memory exist at the level full only (docs/timing-model.md).
+    """
+
+    entry: int = 0
+    handler: int = 0
+    stalls: int = 0
+    back: int = 0
+    evicted: int = 0
+
+    @property
+    def total(self) -> int:
+        """Everything that misses have cost."""
+        return self.entry + self.handler + self.stalls + self.back + self.evicted
+
+    def __sub__(self, other: "Bill") -> "Bill":
+        return Bill(**_difference(self, other))
+
+
+@dataclass(frozen=True)
 class Counters:
     """One reading of all counters. Cycles are core cycles; ``refill_cycles`` run from a miss's exception entry to the
-    RTE of the outermost refill."""
+    RTE of the outermost refill, and ``bill`` says what they were spent on."""
 
     instructions: int = 0
     cycles: int = 0
     refill_cycles: int = 0
+    bill: Bill = field(default_factory=Bill)
     misses: Misses = field(default_factory=Misses)
     violations: int = 0
     bus_errors: int = 0

@@ -31,6 +31,7 @@ from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.errors import GuestError, UsageError
 from emu.machine import Machine, StopReason
+from emu.options import MachineOptions
 from emu.profile import Profile, make_profile
 from emu.screen import Screen
 
@@ -89,7 +90,7 @@ class Setup:
 
     elf: Path
     board: str
-    engine: str
+    options: MachineOptions = field(default_factory=MachineOptions)
     load: tuple[str, ...] = ()
     symbols: tuple[Path, ...] = ()
     strict: bool = False
@@ -105,6 +106,8 @@ class RunReport:
     board: str
     engine: str
     tlb: int
+    timing: str
+    clock: str
     reason: str  # a StopReason's name, a HostStop's, or ERROR
     exit_status: int
     pc: int
@@ -174,7 +177,7 @@ def read_raw(text: str) -> tuple[str, int, bytes]:
 def build_machine(setup: Setup, program: Program) -> Machine:
     """A board with everything loaded, at reset."""
     board = get_board(setup.board)
-    machine = Machine(board, engine=setup.engine, itlb_entries=setup.tlb, dtlb_entries=setup.tlb)
+    machine = Machine(board, itlb_entries=setup.tlb, dtlb_entries=setup.tlb, **setup.options.keywords)
     try:
         machine.strict = setup.strict
         machine.load_elf(program.elf)
@@ -354,6 +357,8 @@ def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget
         board=machine.board.name,
         engine=machine.engine,
         tlb=setup.tlb,
+        timing=setup.options.timing,
+        clock=setup.options.clock,
         reason=name,
         exit_status=status,
         pc=pc,

@@ -4,11 +4,13 @@ numba ships no type information, so every compiled function of the project goes 
 the plain Python signature, numba sees its own options, and those options (cache, no GIL, C division) are chosen once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numba
 from numba import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.registry import cpu_target
 
 from emu import object_code
 
@@ -30,12 +32,73 @@ def _widened(kind: Any) -> Any:
     return types.int64 if isinstance(kind, types.Integer) else kind
 
 
-def _one_version(dispatcher: Any) -> Any:
-    """Keep numba from compiling a function again for every constant and width of integer it is called with."""
+class _Nesting:
+    """How many functions are being compiled only because another one, which is being compiled, calls them."""
+
+    depth = 0
+
+
+class _Library(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+    """What numba makes of one function, without the work that nobody needs.
+
+    numba optimizes every function together with everything that it calls and makes machine code of that, although of a
+    function that only compiled code calls just the unoptimized form is used: by its caller, in which it is optimized
+    again. That was half of the time that compiling the engine took.
+    """
+
+    def finalize(self) -> None:
+        if _Nesting.depth:
+            self._raise_if_finalized()
+            self._finalize_dynamic_globals()
+            self._finalized = True
+            return
+        self._linking_libraries: list[Any] = _all_libraries(self._linking_libraries)
+        super().finalize()
+
+
+def _all_libraries(libraries: Iterable[Any]) -> list[Any]:
+    """Everything that these need, each once."""
+    found: dict[Any, None] = {}
+    waiting = list(libraries)
+    while waiting:
+        library = waiting.pop()
+        if library not in found:
+            found[library] = None
+            waiting.extend(library._linking_libraries)
+    return list(found)
+
+
+def _only_make_what_is_needed() -> None:
+    """Have numba use :class:`_Library`. What has no machine code has no place for its environment, either: that is
+    Python's, for exceptions, which nothing here raises."""
+    codegen = cpu_target.target_context.codegen()
+    set_environment = codegen.set_env
+
+    def set_env(name: str, environment: Any) -> None:
+        if not _Nesting.depth:
+            set_environment(name, environment)
+
+    codegen._library_class = _Library
+    codegen.set_env = set_env
+
+
+_only_make_what_is_needed()
+
+
+def _one_version(dispatcher: Any, *, is_entry: bool = False) -> Any:
+    """Keep numba from compiling a function again for every constant and width of integer it is called with.
+
+    ``is_entry``: machine code is made of it even where compiled code calls it, because it is cached.
+    """
     template_for = dispatcher.get_call_template
 
     def get_call_template(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return template_for(tuple(map(_widened, args)), keywords)
+        before = _Nesting.depth
+        _Nesting.depth = 0 if is_entry else before + 1
+        try:
+            return template_for(tuple(map(_widened, args)), keywords)
+        finally:
+            _Nesting.depth = before
 
     dispatcher.get_call_template = get_call_template
     return dispatcher
@@ -59,7 +122,7 @@ def njit_inline(function: F) -> F:
 
 def njit_entry(function: F) -> F:
     """As :func:`njit`, for functions that Python calls; cached on disk."""
-    compiled: F = _one_version(numba.njit(cache=True, **_OPTIONS)(function))
+    compiled: F = _one_version(numba.njit(cache=True, **_OPTIONS)(function), is_entry=True)
     return compiled
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.board import Board
-from emu.counters import Counters, Misses, Operation
+from emu.counters import Bill, Counters, Misses, Operation
 from emu.cpu import compiled
 from emu.cpu import state as st
 from emu.cpu.core import Core
@@ -40,6 +40,7 @@ from emu.mmu.registers import (
 from emu.profile import decode_records
 from emu.regions import MORE_PLACES, OTHER, Region, Regions
 from emu.timing.constants import Costs
+from emu.timing.optable import Cells
 
 __all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
 
@@ -126,7 +127,10 @@ class Machine:
     """A board with a ColdFire V4e.
 
     ``engine``: auto, native, public or reference. ``itlb_entries``, ``dtlb_entries`` (2..128) and ``policy`` change the
-    MMU's geometry; the defaults are the hardware. Raises BoardError for an impossible board or engine.
+    MMU's geometry; the defaults are the hardware. ``timing``: flat, pipeline or full (docs/timing-model.md); ``costs``
+    and ``cells`` change its numbers. ``clock``: what devices count, cycles or instructions (then the guest does the
+    same whatever its instructions cost). Raises BoardError for an impossible board or engine, UsageError for a timing
+    or clock that does not exist.
     """
 
     def __init__(
@@ -139,6 +143,9 @@ class Machine:
         policy: int = 0,
         seed: int = 0,
         costs: Costs | None = None,
+        cells: Cells = (),
+        timing: str = "flat",
+        clock: str = "cycles",
     ) -> None:
         self.board = board
         self.core = Core(
@@ -150,6 +157,9 @@ class Machine:
             policy=policy,
             seed=seed,
             costs=costs,
+            cells=cells,
+            timing=timing,
+            clock=clock,
         )
         for i, (base, size) in enumerate(board.ram):
             self.core.add_bank(f"RAM{i}" if i else "RAM", base, size)
@@ -229,7 +239,7 @@ class Machine:
         self.core.ask(compiled.INTERRUPT, level, vector)
 
     def schedule_interrupt(self, level: int, vector: int, at_cycle: int) -> None:
-        """Request an interrupt at virtual cycle ``at_cycle``; replaces one scheduled earlier.
+        """Request an interrupt at cycle ``at_cycle`` of the devices' clock; replaces one scheduled earlier.
 
         A handler of hypercalls may call it too: then it holds for the run that goes on.
         """
@@ -274,7 +284,12 @@ class Machine:
         s = self.core.state
         if s["idle_until"] >= st.NEVER:
             return math.inf
-        return max(0, int(s["idle_until"]) - int(s["cycles"])) / self.board.core_hz
+        return max(0, int(s["idle_until"]) - self._now()) / self.board.core_hz
+
+    def _now(self) -> int:
+        """Time as the devices see it."""
+        s = self.core.state
+        return int(s["instructions"]) + int(s["clock_skew"]) if s["clock"] else int(s["cycles"])
 
     def let_time_pass(self, seconds: float) -> None:
         """After StopReason.IDLE: the virtual time of the STOP goes on by ``seconds``, at most to what it waits for.
@@ -284,11 +299,13 @@ class Machine:
         s = self.core.state
         if seconds < 0 or not s["stopped"]:
             raise UsageError(f"{seconds} seconds: time passes forwards only, and by itself while the guest runs")
-        now = int(s["cycles"])
+        now = self._now()
         granted = now + math.ceil(seconds * self.board.core_hz)
         s["idle_granted"] = granted
         # Not beyond what the host has caused since, as by typing; the rest passes when the run goes on.
-        s["cycles"] = max(now, min(granted, int(s["idle_until"]), int(self.core.devices["deadline"])))
+        passed = max(0, min(granted, int(s["idle_until"]), int(self.core.devices["deadline"])) - now)
+        s["cycles"] += passed
+        s["clock_skew"] += passed
         self.core.ask(compiled.DEVICES_CHANGED)
 
     @staticmethod
@@ -320,7 +337,7 @@ class Machine:
         s["stop_skip"] = self.registers["pc"]
         last_instruction = st.NEVER if max_instructions is None else int(s["instructions"]) + max_instructions
         last_cycle = st.NEVER if max_cycles is None else int(s["cycles"]) + max_cycles
-        s["instruction_limit"] = last_instruction
+        s["instruction_budget"] = last_instruction
         s["cycle_budget"] = last_cycle
         self.core.ask(compiled.DEVICES_CHANGED)
         self._started = True
@@ -353,7 +370,7 @@ class Machine:
             self._drain_console()  # the host may take its time now
             text = self._on_listening() if self._on_listening is not None else b""
             if text:  # and nobody types by himself, who would have to wait
-                d["psc"]["quiet_until"][0] = int(s["cycles"]) + TYPING_STARTS * self.board.core_hz
+                d["psc"]["quiet_until"][0] = self._now() + TYPING_STARTS * self.board.core_hz
                 self.type_in(text)
             return None
         if event == st.EVENT_UNMODELLED:
@@ -361,7 +378,7 @@ class Machine:
             self._note_unmodelled(pc)
             return None
         if event == st.EVENT_LIMIT:
-            used = s["instructions"] >= s["instruction_limit"]
+            used = s["instructions"] >= s["instruction_budget"]
             return RunResult(StopReason.INSTRUCTIONS if used else StopReason.CYCLES, pc)
         if event == st.EVENT_HYPERCALL and self.on_hypercall is not None:
             self._drain_console()
@@ -502,6 +519,7 @@ class Machine:
             instructions=int(s["instructions"]),
             cycles=int(s["cycles"]),
             refill_cycles=int(s["refill_cycles"]),
+            bill=self._bill(),
             misses=Misses(
                 itlb=int(m[0].sum()),
                 dtlb=int(m[1].sum()),
@@ -524,6 +542,16 @@ class Machine:
                 if row[0]
             },
         )
+
+    def _bill(self) -> Bill:
+        """What the refills that have ended were spent on."""
+        s = self.core.state
+        time = s["time"]
+        entry = int(time["misses"]) * int(time["costs"]["exception_entry"]) + int(time["entry_stalls"])
+        back = int(time["returned"]) * self.core.return_cycles + int(time["return_stalls"])
+        stalls = int(time["handler_stalls"])
+        handler = max(0, int(s["refill_cycles"]) - entry - stalls - back)
+        return Bill(entry, handler, stalls, back, int(time["evicted_stalls"]))
 
     def start_profile(self) -> None:
         """From now on keep a record of each access error, for :meth:`access_errors`."""

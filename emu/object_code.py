@@ -27,6 +27,11 @@ COMPILED = (
     "mmu/*.py",
     "timing/*.py",
 )  # what holds compiled code
+# Python among it that compiled code takes nothing from.
+NOT_COMPILED = (
+    *("cpu/core.py", "cpu/library.py", "cpu/registers.py", "cpu/semihosting.py"),
+    *("mmu/dump.py", "timing/overrides.py"),
+)
 KEPT_CACHES = 8  # several work trees may be in use at once
 # What numba's wrappers call when a function raises. Ours raise nothing, so none of it is ever called.
 ERROR_PATH = ("NRT_", "numba_")
@@ -43,6 +48,8 @@ def cache_directory() -> Path | None:
     digest.update(llvm.get_host_cpu_features().flatten().encode())
     for pattern in COMPILED:
         for source in sorted(package.glob(pattern)):
+            if source.relative_to(package).as_posix() in NOT_COMPILED:
+                continue
             digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cfemu"
     mine = home / digest.hexdigest()[:16]

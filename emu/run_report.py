@@ -27,10 +27,12 @@ def to_dict(report: RunReport) -> dict[str, Any]:
     """The report as plain JSON values (documented in docs/json.md)."""
     error = report.error
     return {
-        "schema": "cfemu-run/1",
+        "schema": "cfemu-run/2",
         "elf": report.elf.name,
         "board": report.board,
         "engine": report.engine,
+        "timing": report.timing,
+        "clock": report.clock,
         "tlb": report.tlb,
         "reason": report.reason,
         "exit_status": report.exit_status,
@@ -54,6 +56,8 @@ def print_tables(report: RunReport) -> None:
         console.print()
     where = f"0x{report.pc:08x}" + (f" ({report.symbol})" if report.symbol else "")
     tlb = "" if report.tlb == TLB_ENTRIES else f", TLBs of {report.tlb} entries"
+    tlb += "" if report.timing == "flat" else f", timing {report.timing}"
+    tlb += "" if report.clock == "cycles" else f", clock {report.clock}"
     console.print(
         f"{report.elf.name} on {report.board}, {report.engine} engine{tlb}: {report.reason} at {where}",
         markup=False,
@@ -101,6 +105,7 @@ def counter_rows(counters: Counters) -> list[tuple[str, int, str]]:
         ("instructions", c.instructions, ""),
         ("cycles", c.cycles, f"{ratio(c.cycles, c.instructions):.2f} per instruction"),
         ("in TLB refills", c.refill_cycles, f"{100 * ratio(c.refill_cycles, c.cycles):.2f} % of the cycles"),
+        *bill_rows(c),
         ("TLB misses", m.total, f"{1000 * ratio(m.total, c.instructions):.3f} per 1000 instructions"),
         ("  instruction side", m.itlb, f"{m.itlb_user:,} user, {m.itlb_kernel:,} kernel"),
         ("  data side", m.dtlb, f"{m.dtlb_user:,} user, {m.dtlb_kernel:,} kernel"),
@@ -115,6 +120,20 @@ def counter_rows(counters: Counters) -> list[tuple[str, int, str]]:
     rows += [(name, value, "") for name, value in optional if value]
     rows += [(f"exceptions, vector {vector}", count, "") for vector, count in sorted(c.exceptions.items())]
     return rows
+
+
+def bill_rows(counters: Counters) -> list[tuple[str, int, str]]:
+    """What refills were spent on, and what they cost afterwards."""
+    bill = counters.bill
+    parts = (
+        ("  exception entry", bill.entry),
+        ("  instructions of handlers", bill.handler),
+        ("  handlers waiting for memory", bill.stalls),
+        ("  return", bill.back),
+        ("lines lost to handlers, later", bill.evicted),
+    )
+    misses = counters.misses.total
+    return [(name, cycles, f"{ratio(cycles, misses):.1f} a miss") for name, cycles in parts if cycles]
 
 
 def miss_table(title: str, rows: MissRows) -> Table:

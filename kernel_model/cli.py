@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import EngineName, execute, new_app, register
+from emu.cli import ClockName, EngineName, TimingName, execute, machine_options, new_app, register
 
 __all__ = ["app", "main"]
 
@@ -60,11 +60,21 @@ def compare(
     engine: Annotated[
         EngineName, typer.Option(help="How to run the guest; all give the same figures.")
     ] = EngineName.AUTO,
+    timing: Annotated[
+        TimingName,
+        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
+    ] = TimingName.FLAT,
+    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
+    costs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     from kernel_model.compare import Selection, compare_scenario
 
-    outcome = compare_scenario(scenario, Selection(tuple(strategy or ()), tuple(mapping or ()), seed), engine.value)
+    options = machine_options(engine, timing, clock, costs)
+    outcome = compare_scenario(scenario, Selection(tuple(strategy or ()), tuple(mapping or ()), seed), options)
     if json:
         from kernel_model.results import encode_report
 

@@ -1,13 +1,16 @@
 """One comparison from the command line to a report: select, run rows in parallel, keep what was finished."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
 from emu.errors import UsageError
+from emu.options import MachineOptions
+from emu.timing.constants import Costs
+from emu.timing.overrides import Numbers
 from kernel_model.choices import Mapping
 from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
@@ -37,18 +40,19 @@ class Outcome:
 
 
 def compare_scenario(
-    path: Path | None, selection: Selection, engine: str = "auto", workers: int | None = None
+    path: Path | None, selection: Selection, options: MachineOptions | None = None, workers: int | None = None
 ) -> Outcome:
     """Run the comparison.  Raises UsageError for bad input and GuestError when the guest cannot go on.
 
     Ctrl-C ends it early: the outcome then holds the rows that were finished.
     """
+    options = options or MachineOptions()
     scenario = select(load_scenario(path), selection)
     # The engine takes a second to import: bad input has been answered by now.
     from kernel_model.experiment import RowOutcome, jobs, nucleus_of, run_jobs
 
     nucleus_of(scenario)  # a missing guest program is found before anything runs
-    work = jobs(scenario, engine)
+    work = jobs(scenario, options)
     finished: dict[int, RowOutcome] = {}
     interrupted = False
     with Progress(len(work)) as progress:
@@ -63,10 +67,20 @@ def compare_scenario(
         schema=SCHEMA_NAME,
         scenario=msgspec.to_builtins(scenario),
         versions={name: _version(name) for name in VERSIONED},
-        engine=next((outcome.engine for outcome in ordered if outcome.engine), engine),
+        engine=next((outcome.engine for outcome in ordered if outcome.engine), options.engine),
+        timing=options.timing,
+        clock=options.clock,
+        numbers=changed_numbers(options.numbers),
         rows=[outcome.row for outcome in ordered],
     )
     return Outcome(report, len(work), interrupted)
+
+
+def changed_numbers(numbers: Numbers) -> dict[str, dict[str, int]]:
+    """What differs from the time model's own, by table and name."""
+    own = Costs()
+    costs = {name: value for name, value in asdict(numbers.costs).items() if value != getattr(own, name)}
+    return {"costs": costs, "cells": dict(numbers.cells)}
 
 
 def select(scenario: Scenario, selection: Selection) -> Scenario:

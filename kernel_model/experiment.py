@@ -15,6 +15,7 @@ from typing import Any
 from emu.board import get_board
 from emu.elf import Elf, load_elf
 from emu.errors import UsageError
+from emu.options import MachineOptions
 from firmware import Nucleus, nucleus
 from kernel_model.books import frame_figures, heap_figures, refusal_in_words
 from kernel_model.choices import Mapping
@@ -37,7 +38,7 @@ class Job:
     scenario: Scenario
     strategy: str
     mapping: Mapping
-    engine: str
+    options: MachineOptions
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,13 @@ def _load(path: Path) -> Elf:
     return load_elf(path)
 
 
-def jobs(scenario: Scenario, engine: str = "auto") -> list[Job]:
+def jobs(scenario: Scenario, options: MachineOptions | None = None) -> list[Job]:
     """Every strategy under every mapping that the scenario asks for, in the registries' order."""
+    options = options or MachineOptions()
     strategies = scenario.strategies or list(STRATEGIES)
     mappings = scenario.mappings or list(Mapping)
     return [
-        Job(scenario, strategy, mapping, engine)
+        Job(scenario, strategy, mapping, options)
         for strategy in STRATEGIES
         if strategy in strategies
         for mapping in Mapping
@@ -129,7 +131,7 @@ def _compute(job: Job) -> RowOutcome:
         return RowOutcome(_refused_row(job, str(reason)), "")
     firmware = nucleus_of(scenario)
     results: dict[str, WorkloadResult | None] = {}
-    with Session(scenario, plan, _load(firmware.path), job.engine) as session:
+    with Session(scenario, plan, _load(firmware.path), job.options) as session:
         for workload in _wanted(scenario, shared=True):
             results[workload.name] = None if session.halted else measure(session, workload)
         heap, frames, pages = heap_figures(session), frame_figures(session.model), session.device_pages()
@@ -187,7 +189,7 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
         plan = _plan(job, synthetic(workload.device_memory or 0))
     except PlanRefused:
         return None
-    with Session(job.scenario, plan, elf, job.engine) as session:
+    with Session(job.scenario, plan, elf, job.options) as session:
         session.boot()
         WORKLOADS["bring-up"].run(session)
         return None if session.halted else measure(session, workload)

@@ -1,10 +1,20 @@
 """From the machine's counters to the figures of a result."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from emu.counters import Counters
 from kernel_model import abi
-from kernel_model.results import Cycles, DevicePages, Misses, Operation, SideMisses, WorkloadResult, WorstOperation
+from kernel_model.results import (
+    Bill,
+    Cycles,
+    DevicePages,
+    Misses,
+    Operation,
+    SideMisses,
+    WorkloadResult,
+    WorstOperation,
+)
 
 __all__ = ["STEADY_OPERATIONS", "add_cycles", "add_misses", "workload_result", "worst_operation"]
 
@@ -19,7 +29,7 @@ def workload_result(counted: Counters, pages: DevicePages) -> WorkloadResult:
     misses = counted.misses
     return WorkloadResult(
         instructions=counted.instructions,
-        cycles=cycles(counted.cycles, counted.refill_cycles),
+        cycles=cycles(counted.cycles, counted.refill_cycles, Bill(**asdict(counted.bill))),
         misses=Misses(
             itlb=misses.itlb,
             dtlb=misses.dtlb,
@@ -48,15 +58,23 @@ def operation_name(number: int) -> str:
     return abi.Operation(number).name.lower() if number in set(abi.Operation) else f"operation-{number}"
 
 
-def cycles(total: int, refill: int) -> Cycles:
+def cycles(total: int, refill: int, bill: Bill) -> Cycles:
     """Cycles with the share of refills."""
-    return Cycles(total=total, refill=refill, share=round(refill / total, SHARE_DIGITS) if total else 0.0)
+    share = round(refill / total, SHARE_DIGITS) if total else 0.0
+    return Cycles(total=total, refill=refill, share=share, bill=bill)
+
+
+def add_bills(bills: Iterable[Bill]) -> Bill:
+    """Bills of several workloads together."""
+    items = list(bills)
+    return Bill(**{name: sum(getattr(item, name) for item in items) for name in Bill.__struct_fields__})
 
 
 def add_cycles(parts: Iterable[Cycles]) -> Cycles:
     """Cycles of several workloads together."""
     items = list(parts)
-    return cycles(sum(item.total for item in items), sum(item.refill for item in items))
+    bill = add_bills(item.bill for item in items)
+    return cycles(sum(item.total for item in items), sum(item.refill for item in items), bill)
 
 
 def add_misses(parts: Iterable[Misses]) -> Misses:

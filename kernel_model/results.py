@@ -11,6 +11,7 @@ from msgspec import Meta
 
 __all__ = [
     "SCHEMA_NAME",
+    "Bill",
     "Cycles",
     "DevicePages",
     "Frames",
@@ -25,7 +26,7 @@ __all__ = [
     "encode_report",
 ]
 
-SCHEMA_NAME = "cfemu-compare/1"
+SCHEMA_NAME = "cfemu-compare/2"
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -35,12 +36,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of every part of a report."""
 
 
+class Bill(Result, frozen=True, kw_only=True):
+    """What TLB misses cost, in cycles, by what they were spent on."""
+
+    entry: Annotated[Count, Meta(description="exception processing, its waits for memory included")]
+    handler: Annotated[Count, Meta(description="instructions of the handlers")]
+    stalls: Annotated[Count, Meta(description="waits for memory in the handlers (level full)")]
+    back: Annotated[Count, Meta(description="RTE, its waits for memory included")]
+    evicted: Annotated[
+        Count,
+        Meta(description="later waits for lines that a handler threw out of the caches (level full), not in refill"),
+    ]
+
+
 class Cycles(Result, frozen=True, kw_only=True):
     """Processor cycles."""
 
     total: Annotated[Count, Meta(description="all cycles")]
     refill: Annotated[Count, Meta(description="from exception entry to RTE of every outermost TLB refill")]
     share: Annotated[Share, Meta(description="refill / total, rounded to six decimals")]
+    bill: Annotated[Bill, Meta(description="what `refill` was spent on, and what it cost afterwards")]
 
 
 class SideMisses(Result, frozen=True, kw_only=True):
@@ -151,6 +166,12 @@ class Report(Result, frozen=True, kw_only=True):
     scenario: Annotated[dict[str, Any], Meta(description="the scenario with every default filled in")]
     versions: Annotated[dict[str, str], Meta(description="of this package and of what computes the figures")]
     engine: Annotated[str, Meta(description="native, public or reference: the only field that differs between them")]
+    timing: Annotated[str, Meta(description="level of the time model: flat, pipeline or full")]
+    clock: Annotated[str, Meta(description="what devices count as time: cycles or instructions")]
+    numbers: Annotated[
+        dict[str, dict[str, int]],
+        Meta(description="numbers of the time model that the user changed, by table"),
+    ]
     rows: list[Row]
 
 

@@ -4,6 +4,7 @@ from emu.counters import Counters
 from emu.elf import Elf
 from emu.errors import EngineError, GuestError
 from emu.machine import Machine, StopReason
+from emu.options import MachineOptions
 from kernel_model import abi
 from kernel_model.devices import Arrival, PlacedDevice
 from kernel_model.heap import Chunk, merge_chunks
@@ -24,10 +25,10 @@ PANIC_NAMES = {panic.value: panic.name.lower().replace("_", " ") for panic in ab
 class Session:
     """A machine that boots the nucleus of one plan.  Use as a context manager; closes the machine."""
 
-    def __init__(self, scenario: Scenario, plan: Plan, elf: Elf, engine: str) -> None:
+    def __init__(self, scenario: Scenario, plan: Plan, elf: Elf, options: MachineOptions) -> None:
         self.scenario = scenario
         self.plan = plan
-        self.machine = Machine(plan.board, engine=engine)
+        self.machine = Machine(plan.board, **options.keywords)
         self.model = KernelModel(
             plan,
             scenario.bank.allocated_percent,

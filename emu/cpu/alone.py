@@ -8,12 +8,15 @@ reached in place.
 
 from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
-from emu.cpu.blocks import instruction_length, opcode_flags, opcodes, unwind
+from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
+from emu.cpu.boundary import settle_branch
+from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.exceptions import access_error
 from emu.cpu.fetch import fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
 from emu.cpu.memory import empty_softmmu, holds_code, make_room, place, touch_data
+from emu.cpu.memory_time import begin_fetch, end_fetch
 from emu.cpu.operand import part_end, word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
@@ -33,12 +36,20 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS, charge_accesses, note_charge, retract_alone
+from emu.cpu.translate import (
+    CM_INHIBITED,
+    SMALL_PAGE_BITS,
+    charge_accesses,
+    is_repeated,
+    keep_buffer,
+    note_charge,
+    note_wait,
+    retract_alone,
+)
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, READ, RMW, WRITE
-from emu.timing.cost import instruction_cycles
 
 __all__ = ["run_alone"]
 
@@ -93,6 +104,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
     part.host, part.size, part.write = host, end - at, kind == WRITE
     part.copy = s.bounce_buffer + PAGE * cover(s, va, 0) + (va & PAGE - 1)
     part.pages, part.offset = pages, pa & PAGE - 1
+    part.pa, part.source, part.mode = pa, source, cm
     s.n_parts += 1
     return end
 
@@ -111,6 +123,16 @@ def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
         charge_accesses(s, s.inhibited_parts, kind)
         if s.inhibited_parts:
             note_charge(s, s.inhibited_parts, kind)
+        if is_full(s):
+            before = s.cycles + 0
+            keep_buffer(s)
+            mode = 0
+            for i in range(parts, s.n_parts):
+                part = s.parts[i]
+                mode = part.mode
+                wait_for_data(s, part.source, part.pa, part.size, kind, mode, s.cycles)
+            if s.n_parts > parts and is_repeated(s, kind, mode):
+                note_wait(s, before)
     if at < 0:
         s.n_parts, s.alone_effects = parts, effects
     return at >= 0
@@ -286,8 +308,12 @@ def run_alone(s: State) -> None:
     s.block_pc, s.block_size, s.block_host = pc, length, host
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.n_charged = 0
-    s.instructions += 1
-    s.cycles += instruction_cycles(opcodes(s), op, word(s, pc + 2) if length > 2 else 0)
+    settle_branch(s, pc)
+    count, cycles = block_cost(s)
+    if is_full(s):
+        begin_fetch(s)
+        end_fetch(s, length)
+    charge_block(s, count, cycles)
     if intercepted_by_patch(op, flags) and not runs_alone(op, flags):
         s.single = 1
         serve(s, VECTOR_ILLEGAL)

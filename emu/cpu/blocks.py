@@ -14,18 +14,33 @@ from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
 from emu.cpu.state import MEMO, State
 from emu.jit import njit
+from emu.timing import branches, pipeline
 from emu.timing.cost import instruction_cycles
+from emu.timing.isa import UNIT_BCC, UNIT_CALL, UNIT_RTS
+from emu.timing.state import FLAT, MEMO_RECORD
 
 __all__ = [
+    "COUNT",
+    "CYCLES",
+    "END",
+    "LINES_SEEN",
+    "SHADOW_LINES_SEEN",
     "block_cost",
+    "charge_block",
+    "charge_pipeline",
     "forget_blocks",
     "has_hidden_word",
     "instruction_length",
     "is_known",
+    "is_remembered",
     "measure",
     "opcode_flags",
     "opcodes",
+    "page_mask",
+    "pipelined_memo",
+    "rest_of_block",
     "unwind",
+    "word_at",
 ]
 
 NO_LIMIT = 1 << 62
@@ -78,17 +93,24 @@ def word_at(s: State, offset: int) -> int:
 def measure(s: State, start: int, end: int, most: int) -> tuple[int, int, int]:
     """Walk instructions of the current block from byte ``start``: (instructions, cycles, offset reached).
 
-    Stops at ``end`` (offset in bytes) or after ``most`` instructions.
+    Stops at ``end`` (offset in bytes) or after ``most`` instructions. With a pipeline the waits in ``s.time`` must be
+    those in front of the first instruction, and become those behind the last.
     """
     table = opcodes(s)
+    t = s.time
     count = 0
     cycles = 0
     at = start
     while at < end and count < most:
         op = word_at(s, at)
-        size = 2 * table[op].words
+        row = table[op]
+        size = 2 * row.words
         ext = word_at(s, at + 2) if size > 2 else 0
-        cycles += instruction_cycles(table, op, ext)
+        if t.level == FLAT:
+            cycles += instruction_cycles(t.costs, row, op, ext)
+        else:
+            cycles += pipeline.issue(t, row, op, ext)
+            t.last_op, t.last_ext, t.last_at, t.last_end = op, ext, at, at + size
         count += 1
         at += size
     return count, cycles, at
@@ -103,13 +125,18 @@ def memo_of(s: State) -> int:
 @njit
 def is_known(s: State) -> bool:
     """Whether the cost of the current block is remembered: it has been met before."""
+    if s.time.level != FLAT:
+        return is_remembered(s, pipelined_memo(s, s.block_host), s.block_host, s.block_size)
     record = memo_of(s)
     return bool(load64(record) == s.block_host and load64(record + 8) == s.block_size)
 
 
 @njit
 def block_cost(s: State) -> tuple[int, int]:
-    """(instructions, cycles) of the whole current block, remembered by the address of its bytes."""
+    """(instructions, cycles) of the whole current block, remembered by the address of its bytes, and with a pipeline by
+    the waits in front of it."""
+    if s.time.level != FLAT:
+        return pipelined_cost(s)
     record = memo_of(s)
     if is_known(s):
         return load64(record + 16), load64(record + 24)
@@ -122,9 +149,148 @@ def block_cost(s: State) -> tuple[int, int]:
     return count, cycles
 
 
+# --- blocks with a pipeline
+
+# Offsets in a remembered block: what it was found by, what it costs, the waits that it leaves, the branch it ends with.
+(
+    KEY_HOST,
+    KEY_SIZE,
+    KEY_A,
+    KEY_B,
+    KEY_C,
+    COUNT,
+    CYCLES,
+    LEFT_A,
+    LEFT_B,
+    LEFT_C,
+    PENDING,
+    PENDING_AT,
+    PENDING_BACKWARD,
+    SERIAL,
+    END,  # offset behind the last instruction: of one that the engine does itself unicorn sees the op word only
+    SPARE,
+    LINES_SEEN,  # changes of the instruction cache, and of its shadow, when the block had all its lines in them
+    SHADOW_LINES_SEEN,
+) = range(0, MEMO_RECORD, 8)
+NEVER_SEEN = -1
+
+
+@njit
+def pipelined_memo(s: State, host: int) -> int:
+    """Address of the record of a block at ``host`` with the present waits in front of it."""
+    t = s.time
+    waits = (t.a ^ t.b * 0x9E3779B1 ^ t.c * 0x85EBCA6B) * 0x27D4EB2F
+    return int(t.memo + MEMO_RECORD * ((host >> 1 ^ waits >> 8 ^ waits >> 23) & (MEMO - 1)))
+
+
+@njit
+def is_remembered(s: State, record: int, host: int, size: int) -> bool:
+    """Whether ``record`` is of this block and these waits."""
+    t = s.time
+    return bool(
+        load64(record + KEY_HOST) == host
+        and load64(record + KEY_SIZE) == size
+        and load64(record + KEY_A) == t.a
+        and load64(record + KEY_B) == t.b
+        and load64(record + KEY_C) == t.c
+    )
+
+
+@njit
+def note_end(s: State, record: int) -> None:
+    """Where the block that was measured last ends, and with what kind of branch."""
+    t = s.time
+    unit = opcodes(s)[t.last_op].unit
+    kind = branches.NO_BRANCH
+    if unit == UNIT_BCC:
+        kind = branches.BRANCH
+    elif unit == UNIT_CALL:
+        kind = branches.CALL
+    elif unit == UNIT_RTS:
+        kind = branches.RETURN
+    short = t.last_op & 0xFF
+    negative = t.last_ext >> 15 & 1 if short in (0, 0xFF) else short >> 7
+    store64(record + PENDING, kind)
+    store64(record + PENDING_AT, t.last_at)
+    store64(record + END, t.last_end)
+    store64(record + PENDING_BACKWARD, negative)
+
+
+@njit
+def pipelined_cost(s: State) -> tuple[int, int]:
+    """As :func:`block_cost`. What else is known of the block stands in the record at ``s.time_record``."""
+    t = s.time
+    record = pipelined_memo(s, s.block_host)
+    s.time_record = record
+    if not is_remembered(s, record, s.block_host, s.block_size):
+        a, b, c = t.a + 0, t.b + 0, t.c + 0
+        count, cycles, _at = measure(s, 0, s.block_size, NO_LIMIT)
+        t.serial += 1
+        known = (s.block_pc ^ (s.block_pc + s.block_size - 1)) & page_mask(s) == 0
+        store64(record + KEY_HOST, s.block_host if known else 0)
+        store64(record + KEY_SIZE, s.block_size)
+        store64(record + KEY_A, a)
+        store64(record + KEY_B, b)
+        store64(record + KEY_C, c)
+        store64(record + COUNT, count)
+        store64(record + CYCLES, cycles)
+        store64(record + LEFT_A, t.a)
+        store64(record + LEFT_B, t.b)
+        store64(record + LEFT_C, t.c)
+        note_end(s, record)
+        store64(record + SERIAL, t.serial)
+        store64(record + LINES_SEEN, NEVER_SEEN)
+        store64(record + SHADOW_LINES_SEEN, NEVER_SEEN)
+        t.a, t.b, t.c = a, b, c
+    return load64(record + COUNT), load64(record + CYCLES)
+
+
+@njit
+def charge_block(s: State, count: int, cycles: int) -> None:
+    """The current block, whose cost was just found, runs now."""
+    s.instructions += count
+    s.cycles += cycles
+    if s.time.level != FLAT:
+        charge_pipeline(s, s.time_record)
+
+
+@njit
+def charge_pipeline(s: State, record: int) -> None:
+    """The block of ``record`` runs: its waits are behind it, and its branch is pending."""
+    t = s.time
+    t.begin_a, t.begin_b, t.begin_c = t.a, t.b, t.c
+    t.a, t.b, t.c = load64(record + LEFT_A), load64(record + LEFT_B), load64(record + LEFT_C)
+    t.block_count, t.block_cycles = load64(record + COUNT), load64(record + CYCLES)
+    t.block_serial = load64(record + SERIAL)
+    t.pending = load64(record + PENDING)
+    if t.pending:
+        t.pending_pc = s.block_pc + load64(record + PENDING_AT)
+        t.pending_next = s.block_pc + s.block_size
+        t.pending_backward = load64(record + PENDING_BACKWARD)
+
+
+@njit
+def rest_of_block(s: State, offset: int) -> tuple[int, int]:
+    """(instructions, cycles) of the current block from byte ``offset`` on, as they were charged."""
+    t = s.time
+    if t.level == FLAT:
+        count, cycles, _at = measure(s, offset, s.block_size, NO_LIMIT)
+        return count, cycles
+    a, b, c = t.a + 0, t.b + 0, t.c + 0
+    t.a, t.b, t.c = t.begin_a, t.begin_b, t.begin_c
+    count, cycles, _at = measure(s, 0, offset, NO_LIMIT)
+    t.a, t.b, t.c = a, b, c
+    return t.block_count - count, t.block_cycles - cycles
+
+
 @njit
 def forget_blocks(s: State) -> None:
     """Drop all remembered costs: code was changed."""
+    if s.time.level != FLAT:
+        for i in range(MEMO):
+            store64(s.time.memo + MEMO_RECORD * i, 0)
+        s.time.block_serial = 0
+        return
     for i in range(MEMO):
         store64(s.memo + 32 * i, 0)
 
@@ -132,9 +298,14 @@ def forget_blocks(s: State) -> None:
 @njit
 def unwind(s: State, pc: int) -> None:
     """The current block was left before the instruction at ``pc`` retired."""
+    t = s.time
     offset = pc - s.block_pc
     if 0 <= offset < s.block_size:
-        count, cycles, _ = measure(s, offset, s.block_size, NO_LIMIT)
+        count, cycles = rest_of_block(s, offset)
         s.instructions -= count
         s.cycles -= cycles
+        if t.level != FLAT:
+            t.a, t.b, t.c = t.begin_a, t.begin_b, t.begin_c
+            measure(s, 0, offset, NO_LIMIT)
+            t.pending = branches.NO_BRANCH
     s.block_size = 0

@@ -4,10 +4,28 @@ Everything that may stop the guest takes effect at the first instruction boundar
 however unicorn cuts its blocks: a block that would run past the boundary is not started but cut.
 """
 
-from emu.cpu.blocks import block_cost, has_hidden_word, instruction_length, is_known, measure, opcode_flags
+from emu.cpu.blocks import (
+    COUNT,
+    CYCLES,
+    END,
+    LINES_SEEN,
+    SHADOW_LINES_SEEN,
+    block_cost,
+    charge_block,
+    charge_pipeline,
+    has_hidden_word,
+    instruction_length,
+    is_known,
+    is_remembered,
+    measure,
+    opcode_flags,
+    pipelined_memo,
+)
+from emu.cpu.data_time import is_full
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.interrupts import interrupt_due
 from emu.cpu.memory import note_code, place, swallowed_word
+from emu.cpu.memory_time import begin_fetch, end_fetch, fetch_takes, note_lines
 from emu.cpu.native import ENV_SR
 from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
@@ -37,9 +55,21 @@ from emu.cpu.state import (
 from emu.jit import njit, njit_inline
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
+from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH, ITLB
+from emu.timing.branches import resolve_branch
+from emu.timing.state import FULL
 
-__all__ = ["boundary_event", "note_translation", "start_block", "start_known_block"]
+__all__ = [
+    "boundary_event",
+    "note_translation",
+    "settle_branch",
+    "start_block",
+    "start_known_block",
+    "start_known_block_in_time",
+]
+
+CACR_BEC = field_mask("CACR", "BEC")
 
 SMALL_PAGE_BITS = 10
 
@@ -54,8 +84,16 @@ def is_stop(s: State, pc: int) -> bool:
 
 
 @njit
+def settle_branch(s: State, pc: int) -> None:
+    """The branch before the instruction at ``pc`` is over: charge it. A jump to an odd address will be taken back."""
+    if s.time.pending and not pc & 1:
+        s.cycles += resolve_branch(s.time, pc, s.mmu.cacr & CACR_BEC != 0)
+
+
+@njit
 def boundary_event(s: State, pc: int) -> int:
     """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
+    settle_branch(s, pc)
     if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
         return EVENT_LIMIT
     if s.attention & ATTENTION_PROFILE:
@@ -80,17 +118,20 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
     if s.instructions + count <= s.instruction_limit and s.cycles + cycles < s.cycle_limit:
         if not s.attention & ATTENTION_STOPS:
             return most
+    t = s.time
+    a, b, c = t.a + 0, t.b + 0, t.c + 0
     done = 0
     spent = 0
     at = 0
     while done < most:
         if s.instructions + done >= s.instruction_limit or s.cycles + spent >= s.cycle_limit:
-            return done
+            break
         if done and s.attention & ATTENTION_STOPS and is_stop(s, s.block_pc + at):
-            return done
+            break
         _one, cost, at = measure(s, at, s.block_size, 1)
         spent += cost
         done += 1
+    t.a, t.b, t.c = a, b, c
     return done
 
 
@@ -128,9 +169,52 @@ def start_known_block(s: State, pc: int, size: int) -> bool:
 
 
 @njit
+def start_known_block_in_time(s: State, pc: int, size: int) -> bool:
+    """As :func:`start_known_block`, for the levels of time that look at the neighbours of an instruction."""
+    if s.scratch_run:
+        return False
+    t = s.time
+    if t.pending:
+        settle_branch(s, pc)
+    if s.attention | s.step | s.halted | s.trace_pending | (pc & 1):
+        return False
+    if code_key(pc, load32(s.env + ENV_SR)) != s.code_key:
+        return False
+    host = s.code_host + (pc & 0xFFF)
+    record = pipelined_memo(s, host)
+    if not is_remembered(s, record, host, size):
+        return False
+    count = load64(record + COUNT)
+    instructions = s.instructions + count
+    cycles = s.cycles + load64(record + CYCLES)
+    slack = 0
+    if t.level == FULL:
+        if load64(record + LINES_SEEN) != t.icache.changes:
+            return False
+        if load64(record + SHADOW_LINES_SEEN) != t.ishadow.changes and not t.in_handler:
+            return False
+        slack = count * t.memory_slack
+    if instructions > s.instruction_limit or cycles + slack >= s.cycle_limit:
+        return False
+    if s.code_entry >= 0 and not s.code_touched:
+        touch(s.mmu, ITLB, s.code_entry)
+        s.code_touched = 1
+    s.block_pc = pc
+    s.block_size = size
+    s.block_host = host
+    s.instructions = instructions
+    s.cycles = cycles
+    charge_pipeline(s, record)
+    if t.level == FULL:
+        end_fetch(s, load64(record + END))
+    return True
+
+
+@njit
 def enter_page(s: State, pc: int, mode: int) -> bool:
     """Find the bytes behind the fetch page of ``pc`` and its ITLB entry; False when it cannot be fetched."""
-    source, entry, pa, perms, _cm, bits = resolve(s.mmu, pc, FETCH, mode)
+    source, entry, pa, perms, cm, bits = resolve(s.mmu, pc, FETCH, mode)
+    s.code_source, s.code_mode = source, cm
     s.code_touched = 0
     s.code_key = -1
     if source == MISS or not permits(perms, FETCH):
@@ -164,7 +248,7 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
     if source == TLB:
         touch(s.mmu, ITLB, entry)
     _where, s.second_host, pages = place(s, source, pa)
-    s.second_va = va
+    s.second_va, s.second_pa = va, pa
     if pages:
         note_code(pages, 0, (pa & 0xFFF) + 2)
     s.code_key = -1
@@ -203,6 +287,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     """The block hook: charge the block and let it run (EVENT_NONE), or say what keeps it from running."""
     if s.halted != HALT_NONE:
         return EVENT_STEP
+    settle_branch(s, pc)
     if s.step != STEP_NONE:
         if s.step == STEP_BEGUN or s.taken != s.step_taken:
             return EVENT_STEP
@@ -228,8 +313,13 @@ def start_block(s: State, pc: int, size: int) -> int:
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
             return event
     count, cycles = block_cost(s)
-    if s.step == STEP_NONE and needs_cut(s, count, cycles):
-        allowed = allowed_instructions(s, count, cycles)
+    together = count
+    if is_full(s):
+        together = in_one_go(s, count, cycles)
+        if together < count and s.step != STEP_NONE:
+            together = count  # one instruction, or so many as were allowed
+    if s.step == STEP_NONE and (together < count or needs_cut(s, count, cycles)):
+        allowed = min(together, allowed_instructions(s, count, cycles))
         if allowed < count or system_byte(s) & SR_T or (s.native and s.code_small):
             s.cut = allowed
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
@@ -247,9 +337,22 @@ def start_block(s: State, pc: int, size: int) -> int:
         s.block_size = 0
         return EVENT_FETCH_FAULT
     note_code(s.code_pages, pc & 0xFFF, size)
-    s.instructions += count
-    s.cycles += cycles
+    if is_full(s):
+        begin_fetch(s)
+        end_fetch(s, load64(s.time_record + END))
+        if s.step == STEP_NONE:
+            note_lines(s, s.time_record)
+    charge_block(s, count, cycles)
     return EVENT_NONE
+
+
+@njit
+def in_one_go(s: State, count: int, cycles: int) -> int:
+    """Level full: how many instructions of the current block may run without a look at the time between them."""
+    t = s.time
+    if s.cycles + cycles + count * t.memory_slack >= s.cycle_limit:
+        return 1
+    return fetch_takes(s, count)
 
 
 @njit

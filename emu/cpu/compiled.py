@@ -39,6 +39,7 @@ CALLBACKS = {
     "emulate": "emu.cpu.traps",
     "native_fill": "emu.cpu.hooks",
     "on_block": "emu.cpu.hooks",
+    "on_block_in_time": "emu.cpu.hooks",
     "native_interrupt": "emu.cpu.hooks",
     "window_read": "emu.cpu.hooks",
     "window_write": "emu.cpu.hooks",

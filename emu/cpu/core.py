@@ -32,6 +32,7 @@ from emu.cpu.state import (
     NEVER,
     PAGE_BYTES,
     PROFILE_RECORD,
+    RESTS,
     SEEN,
     SRAM_SIZE,
     STATE_DTYPE,
@@ -43,14 +44,16 @@ from emu.errors import BoardError, UsageError
 from emu.mmu.registers import write_mask
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
-from emu.timing.optable import opcode_table
+from emu.timing.optable import Cells, opcode_table
+from emu.timing.state import FLAT, LEVELS, MEMO_RECORD, new_time
 
-__all__ = ["ENGINES", "Bank", "Core"]
+__all__ = ["CLOCKS", "ENGINES", "Bank", "Core"]
 
 ENGINES = ("auto", "native", "public", "reference")
+CLOCKS = ("cycles", "instructions")  # what devices count as time
 CONSOLE_BYTES = 1 << 16
 PROFILE_RECORDS = 1 << 16
-OP_ILLEGAL = 0x4AFC
+OP_ILLEGAL, OP_RTE = 0x4AFC, 0x4E73
 log = logging.getLogger(__name__)
 
 
@@ -106,7 +109,14 @@ class Core:
         cas_uses_mmutr: bool = False,
         seed: int = 0,
         costs: Costs | None = None,
+        cells: Cells | None = None,
+        timing: str = "flat",
+        clock: str = "cycles",
     ) -> None:
+        if clock not in CLOCKS:
+            raise UsageError(f"clock {clock!r}: choose one of {', '.join(CLOCKS)}")
+        if timing not in LEVELS:
+            raise UsageError(f"timing {timing!r}: choose one of {', '.join(LEVELS)}")
         self.array = np.zeros(1, STATE_DTYPE)
         self._record = _address(self.array)  # once: numpy takes longer to tell it than most requests take
         self.state = Fields(self.array)
@@ -119,14 +129,15 @@ class Core:
         self._profile = np.zeros((0, PROFILE_RECORD // 8), np.int64)
         self._line = np.zeros(LINE, np.uint8)
         self._access_map = access_map()
-        self._opcodes = opcode_table()
+        self._opcodes = opcode_table(cells or ())
         self._sram = [(np.zeros(SRAM_SIZE, np.uint8), np.zeros(PAGE_BYTES, np.uint8)) for _ in range(2)]
         self._cpu = np.zeros(compiled.CPU_REGISTERS, np.int64)
         self._cpu_address = _address(self._cpu)
         self._next_uc = 0
         self.uc = library.open_m68k()
         self.engine = self._choose(engine)
-        self._fill_state(mbar, costs or Costs())
+        self._fill_state(mbar, costs or Costs(), LEVELS[timing])
+        self.state["clock"] = CLOCKS.index(clock)
         self._fill_devices(bus_ratio)
         self._map_windows()
         self._add_hooks()
@@ -148,7 +159,7 @@ class Core:
             return "public"
         return "native" if engine == "auto" else engine
 
-    def _fill_state(self, mbar: int, costs: Costs) -> None:
+    def _fill_state(self, mbar: int, costs: Costs, level: int) -> None:
         s = self.state
         s["uc"] = self.uc
         s["native"] = self.layout is not None
@@ -166,16 +177,20 @@ class Core:
         s["miss_pc"] = _address(self._miss_pc)
         s["opcodes"] = _address(self._opcodes)
         s["mmu"]["mbar"] = mbar & write_mask("MBAR")
-        s["cost_exception"] = costs.exception_entry
-        s["cost_mmu_register"] = costs.mmu_register_access
-        s["cost_inhibited_read"] = costs.inhibited_read
-        s["cost_inhibited_write"] = costs.inhibited_write
+        s["time"] = new_time(level, costs)[0]
+        self._in_time = level != FLAT
+        if self._in_time:
+            s["time"]["memo"] = _address(self._hold(np.zeros(MEMO * MEMO_RECORD, np.uint8)))
+            s["rests"] = _address(self._hold(np.zeros((RESTS, 3), np.int64)))
         s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = s["small_va"] = -1
+        s["begun_again"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
         s["fp"] = DEFAULT_NAN
         s["mac_mask"] = 0xFFFF
-        s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = NEVER
+        s["instruction_budget"] = s["instruction_limit"] = s["cycle_limit"] = s["cycle_budget"] = s["timer_cycle"] = (
+            NEVER
+        )
         if self.layout:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
             s["used"] = self.layout.used
@@ -210,7 +225,8 @@ class Core:
         if self.layout is None:
             self._add_public_hooks(base)
             return
-        library.add_hook(self.uc, library.HOOK_BLOCK, compiled.address("on_block"), base)
+        block = "on_block_in_time" if self._in_time else "on_block"
+        library.add_hook(self.uc, library.HOOK_BLOCK, compiled.address(block), base)
         library.add_hook(self.uc, library.HOOK_INTR, compiled.address("native_interrupt"), base)
         # Until a first block has run unicorn thinks that I/O may not be done inside a block, and runs the block again.
         c.c_uint32.from_address(self.layout.cpu + CPU_CAN_DO_IO).value = 1
@@ -393,6 +409,11 @@ class Core:
     def flush(self) -> None:
         """Forget what was derived from translations: a register that decides them was written from outside."""
         self.ask(compiled.FLUSH)
+
+    @property
+    def return_cycles(self) -> int:
+        """Cycles of RTE."""
+        return int(self._opcodes["cycles"][OP_RTE])
 
     # --- whole state
 

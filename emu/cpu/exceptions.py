@@ -34,6 +34,8 @@ from emu.mmu.registers import (
     VECTOR_FORMAT_ERROR,
 )
 from emu.mmu.state import FETCH, READ, WRITE
+from emu.timing.branches import NO_BRANCH
+from emu.timing.pipeline import drain
 
 __all__ = ["access_error", "deliver", "deliver_interrupt", "refuse", "return_from_exception"]
 
@@ -84,14 +86,15 @@ def count_miss(s: State, va: int, kind: int, supervisor: int, pc: int) -> None:
 
 
 @njit
-def enter_refill(s: State, frame: int) -> None:
-    """A miss exception was taken; its frame says when it is over."""
+def enter_refill(s: State, frame: int, start: int) -> None:
+    """A miss exception was taken at cycle ``start``; its frame says when it is over."""
     depth = s.refill_depth
     if depth == 0:
-        s.refill_start = s.cycles
+        s.refill_start = start
     if depth < 16:
         s.refill_sp[depth] = frame
         s.refill_depth = depth + 1
+    s.time.in_handler = 1
 
 
 @njit
@@ -101,8 +104,10 @@ def leave_refill(s: State, frame: int, sr: int) -> None:
     depth = s.refill_depth
     while depth > 0 and (s.refill_sp[depth - 1] <= frame or not sr & SR_S):
         depth -= 1
+    s.time.returned += s.refill_depth - depth
     if depth == 0 and s.refill_depth > 0:
         s.refill_cycles += s.cycles - s.refill_start
+        s.time.in_handler = 0
     s.refill_depth = depth
 
 
@@ -115,6 +120,15 @@ def double_fault(s: State, vector: int, address: int) -> None:
 @njit
 def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> bool:
     """Stack the frame and fetch the handler's address (sheet 3.1, 3.2); False when the core halts."""
+    t = s.time
+    start, stalls = s.cycles + 0, t.stalls + 0
+    miss = vector == VECTOR_ACCESS_ERROR and is_miss(fs)
+    was_in_handler = t.in_handler + 0
+    if miss:
+        t.in_handler = 1
+    drain(t)
+    t.pending = NO_BRANCH
+    s.cycles += t.costs.exception_entry
     set_sr(s, new_sr)
     sp = get_register(s, A7)
     frame = (sp & 0xFFFFFFFC) - 8
@@ -135,10 +149,13 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     s.exceptions[vector] += 1
     s.taken += 1
     if vector == VECTOR_ACCESS_ERROR:
-        if is_miss(fs):
-            enter_refill(s, frame)
+        if miss:
+            t.misses += 1
+            t.entry_stalls += t.stalls - stalls
+            t.handler_stalls -= t.stalls - stalls
+            t.in_handler = was_in_handler
+            enter_refill(s, frame, start)
         begin_fault(s, frame)
-    s.cycles += s.cost_exception
     set_pc(s, handler)
     s.trace_pending = 0
     s.hold_instructions = s.instructions
@@ -194,6 +211,8 @@ def refuse(s: State, vector: int, pc: int) -> bool:
 @njit
 def return_from_exception(s: State, pc: int) -> bool:
     """RTE at ``pc`` (548xRM 3-41): load SR and PC, or take the exception that RTE itself causes."""
+    t = s.time
+    stalls, was_in_handler = t.stalls + 0, t.in_handler + 0
     sp = get_register(s, A7)
     ok, head = read32(s, sp)
     if not ok:
@@ -210,6 +229,10 @@ def return_from_exception(s: State, pc: int) -> bool:
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
     sr = head & 0xFFFF
     leave_refill(s, sp, sr)
+    if was_in_handler and not t.in_handler:
+        t.return_stalls += t.stalls - stalls
+        t.handler_stalls -= t.stalls - stalls
+    drain(t)
     if s.n_open:
         end_fault(s, sp)
     set_sr(s, sr)

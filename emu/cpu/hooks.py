@@ -7,7 +7,13 @@ from numba import carray, types
 
 from emu.cpu import io
 from emu.cpu.blocks import instruction_length, opcode_flags, unwind
-from emu.cpu.boundary import boundary_event, note_translation, start_block, start_known_block
+from emu.cpu.boundary import (
+    boundary_event,
+    note_translation,
+    start_block,
+    start_known_block,
+    start_known_block_in_time,
+)
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
@@ -38,6 +44,7 @@ from emu.cpu.translate import (
     FILL_READ_ONLY,
     fill_data,
     fill_fetch,
+    hit_in_time,
     retract_charges,
     swap_in,
 )
@@ -46,6 +53,7 @@ from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, RMW, WRITE
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL, F_RMW
+from emu.timing.state import FULL
 
 __all__ = [
     "mbar_read",
@@ -53,6 +61,7 @@ __all__ = [
     "native_fill",
     "native_interrupt",
     "on_block",
+    "on_block_in_time",
     "slow",
     "window_read",
     "window_write",
@@ -177,6 +186,7 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
     if host_pc:
         located = to_instruction(s, host_pc, located)
         if outcome != FILL_FAULT:
+            s.begun_again = get_pc(s)
             retract_charges(s, get_pc(s))
             to_instruction(s, host_pc, located)
         unwind(s, get_pc(s))
@@ -271,8 +281,12 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     """Replaces CPUClass.tlb_fill: the exact address, size and host PC of every softmmu miss."""
     s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
     va = address & 0xFFFFFFFF
-    if kind != FETCH and swap_in(s, va, kind, user):
-        return True
+    if kind != FETCH:
+        if s.time.level == FULL:
+            if hit_in_time(s, va, size, kind, user):
+                return True
+        elif swap_in(s, va, kind, user):
+            return True
     ask = 1 if probe else 0
     return call_slow(s.slow, (s.address, FILL, va, int(size), int(kind), int(user), ask, host_pc)) != 0
 
@@ -283,6 +297,15 @@ def on_block(_uc: int, address: int, size: int, state: int) -> None:
     s = carray(state_pointer(state), 1)[0]
     va = address & 0xFFFFFFFF
     if not start_known_block(s, va, size):
+        call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
+
+
+@cfunc(VOID(I64, I64, I32, I64))
+def on_block_in_time(_uc: int, address: int, size: int, state: int) -> None:
+    """UC_HOOK_BLOCK of the native engine, where what an instruction costs depends on those before it."""
+    s = carray(state_pointer(state), 1)[0]
+    va = address & 0xFFFFFFFF
+    if not start_known_block_in_time(s, va, size):
         call_slow(s.slow, (state, BLOCK, va, int(size), 0, 0, 0, 0))
 
 

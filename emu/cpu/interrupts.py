@@ -4,6 +4,7 @@ The interrupt controller's request is a level and lasts until its cause is gone;
 acknowledge. Level 7 is an edge in both (sheet 3.6).
 """
 
+from emu.cpu.clock import now, set_limits
 from emu.cpu.exceptions import deliver_interrupt
 from emu.cpu.processor import get_pc, system_byte
 from emu.cpu.state import ATTENTION_IRQ, NEVER, State
@@ -35,13 +36,13 @@ def bring_up_to_date(s: State) -> None:
         s.attention |= ATTENTION_IRQ
     else:
         s.attention &= ~ATTENTION_IRQ
-    s.cycle_limit = min(s.cycle_budget, s.timer_cycle, s.devices.deadline)
+    set_limits(s, min(s.timer_cycle, s.devices.deadline))
 
 
 @njit
 def follow_devices(s: State) -> None:
     """A device has changed."""
-    bus.settle(s.devices, s.cycles)
+    bus.settle(s.devices, now(s))
     bring_up_to_date(s)
 
 
@@ -65,11 +66,11 @@ def acknowledge_host(s: State) -> int:
 @njit
 def pass_time(s: State) -> None:
     """Whatever is due by now happens: the host's scheduled request, and the devices' events."""
-    if s.timer_cycle <= s.cycles:
+    if s.timer_cycle <= now(s):
         request_from_host(s, s.timer_level, s.timer_vector)
         s.timer_cycle = NEVER
-    if s.devices.deadline <= s.cycles:
-        bus.advance(s.devices, s.cycles)
+    if s.devices.deadline <= now(s):
+        bus.advance(s.devices, now(s))
     bring_up_to_date(s)
 
 
@@ -107,9 +108,9 @@ def typed_input_wakes(s: State) -> bool:
 
 @njit
 def wake_time(s: State) -> int:
-    """Core cycle of the first event that ends a STOP, or NEVER."""
+    """Time of the first event that ends a STOP, or NEVER."""
     mask = interrupt_mask(s)
-    first = bus.wake_time(s.devices, mask, s.cycles)
+    first = bus.wake_time(s.devices, mask, now(s))
     if s.timer_level > mask or s.timer_level == 7:
         first = min(first, s.timer_cycle)
     return int(first)

@@ -3,7 +3,8 @@
 Both engines share these functions; only leaving the machine in the middle of an access differs.
 """
 
-from emu.cpu.blocks import block_cost, is_known, measure, unwind
+from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
+from emu.cpu.clock import now
 from emu.cpu.effects import apply_effect, code_still_mapped
 from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
@@ -24,9 +25,11 @@ from emu.cpu.state import (
 )
 from emu.cpu.translate import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.devices import bus
+from emu.devices.registers import MAILBOX
 from emu.jit import njit
 from emu.mmu import window
 from emu.mmu.state import READ, WARN_OVERLAP, WRITE
+from emu.timing.state import FLAT
 
 __all__ = ["mbar_read", "mbar_write", "stop_here", "window_read", "window_write"]
 
@@ -41,6 +44,7 @@ def stop_here(s: State, event: int) -> None:
     intercepted instruction (emu.cpu.device_operand) returns by itself.
     """
     s.event = event
+    s.begun_again = io_pc(s)
     if s.emulating:
         s.postponed = 1
         if s.single:  # else it waits for its first access
@@ -67,13 +71,16 @@ def io_pc(s: State) -> int:
 
 
 @njit
-def cycles_now(s: State) -> int:
-    """Virtual time at the current I/O access: the block was charged as a whole, its rest has not run yet."""
+def time_here(s: State, in_cycles: bool) -> int:
+    """Devices' time, or core cycles, at the current I/O access: the block was charged as a whole, its rest has not run
+    yet."""
     offset = io_pc(s) - s.block_pc
+    count, cycles = 0, 0
     if 0 <= offset < s.block_size:
-        _count, rest, _at = measure(s, offset, s.block_size, 1 << 62)
-        return int(s.cycles - rest)
-    return int(s.cycles)
+        count, cycles = rest_of_block(s, offset)
+    if s.clock and not in_cycles:
+        return int(now(s) - count)
+    return int(s.cycles - cycles)
 
 
 @njit
@@ -152,18 +159,23 @@ def access_time(s: State, offset: int, size: int, is_write: int) -> int:
     It is not before the block began nor after its last instruction, and often that is all that counts. What is due
     before the access happens before it; that can only be inside an instruction that runs alone (see :func:`charge`).
     """
-    if s.single and s.devices.deadline <= s.cycles:
-        now = cycles_now(s)
-        if s.devices.deadline <= now:
-            bus.advance(s.devices, now)
-        return now
+    if offset >= MAILBOX:  # counts what operations cost
+        return time_here(s, True)
+    if s.single and s.devices.deadline <= now(s):
+        time = time_here(s, False)
+        if s.devices.deadline <= time:
+            bus.advance(s.devices, time)
+        return time
     if not bus.is_timed(s.devices, offset, size, is_write):
         return 0
-    if not is_write and is_known(s):
-        _count, cycles = block_cost(s)
-        if bus.is_steady(s.devices, offset, s.cycles - cycles, s.cycles):
-            return int(s.cycles)
-    return cycles_now(s)
+    if not is_write and (s.time.level != FLAT or is_known(s)):
+        count, cycles = s.time.block_count + 0, s.time.block_cycles + 0
+        if s.time.level == FLAT:
+            count, cycles = block_cost(s)
+        last = now(s)
+        if bus.is_steady(s.devices, offset, last - (count if s.clock else cycles), last):
+            return last
+    return time_here(s, False)
 
 
 @njit

@@ -5,6 +5,7 @@ and their hits count for replacement.
 """
 
 from emu.cpu.address_map import MBAR_SIZE, UC_MBAR, UC_UNMAPPED, UC_WINDOW
+from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.raw import (
     call_ctl,
     call_flush_page,
@@ -223,7 +224,7 @@ def note_code(pages: int, offset: int, size: int) -> None:
 @njit
 def reach(s: State, va: int, kind: int) -> int:
     """Host address of a supervisor data access by the exception mechanism, with its recency; -1 when it faults."""
-    source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, 1)
+    source, entry, pa, perms, cm, _bits = resolve(s.mmu, va, kind, 1)
     if source < 0 or not permits(perms, kind):
         return -1
     _uc, host, pages = place(s, source, pa)
@@ -231,6 +232,8 @@ def reach(s: State, va: int, kind: int) -> int:
         return -1
     if source == TLB:
         touch_data(s, entry)
+    if is_full(s):
+        wait_for_data(s, source, pa, 4, kind, cm, s.cycles)
     if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
     return host

@@ -3,6 +3,7 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
+from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.device_operand import read_device
 from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
@@ -20,9 +21,11 @@ __all__ = [
     "OPERAND_ILLEGAL",
     "OPERAND_OK",
     "address_of",
+    "note_part",
     "part_end",
     "read_bytes",
     "read_source",
+    "time_parts",
     "word",
 ]
 
@@ -62,11 +65,29 @@ def part_end(at: int, bits: int) -> int:
 
 
 @njit
+def note_part(s: State, source: int, pa: int, size: int, mode: int) -> None:
+    """A part of the operand, in one page, that is allowed."""
+    part = s.timed[s.n_timed]
+    part.source, part.pa, part.size, part.mode = source, pa, size, mode
+    s.n_timed += 1
+
+
+@njit
+def time_parts(s: State, kind: int) -> None:
+    """All parts are allowed: the access takes its time."""
+    if is_full(s):
+        for i in range(s.n_timed):
+            part = s.timed[i]
+            wait_for_data(s, part.source, part.pa, part.size, kind, part.mode, s.cycles)
+
+
+@njit
 def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
     """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA)."""
     supervisor = in_supervisor(s)
     value = 0
     inhibited = 0
+    s.n_timed = 0
     next_part = va
     for i in range(size):
         at = (va + i) & 0xFFFFFFFF
@@ -85,9 +106,12 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
             if source == TLB:
                 touch_data(s, entry)
             inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
-            next_part = part_end(next_part, bits)
+            end = part_end(next_part, bits)
+            note_part(s, source, pa, min(end, va + size) - next_part, cm)
+            next_part = end
         value = value << 8 | load8(host)
     charge_accesses(s, inhibited, READ)
+    time_parts(s, READ)
     return OPERAND_OK, value
 
 

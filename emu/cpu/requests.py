@@ -3,6 +3,7 @@
 from numba import carray, types
 
 from emu.cpu import processor
+from emu.cpu.clock import now
 from emu.cpu.compiled import (
     DEVICES_CHANGED,
     FLUSH,
@@ -21,6 +22,7 @@ from emu.cpu.compiled import (
 )
 from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
+from emu.cpu.memory_time import control_caches
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import State
 from emu.devices import bus, edge_port
@@ -62,6 +64,7 @@ def write_control(s: State, number: int, value: int) -> None:
     """As MOVEC does, with what the engine keeps beside the register."""
     movec(s.mmu, number, value)
     if number == MOVEC_CACR:
+        control_caches(s, value)
         processor.set_eusp(s, value & processor.CACR_EUSP)
 
 
@@ -99,6 +102,6 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
         edge_port.move_pin(s.devices, first, second)
         follow_devices(s)
     elif request == DEVICES_CHANGED:
-        bus.advance(s.devices, s.cycles)
+        bus.advance(s.devices, now(s))
         bring_up_to_date(s)
     return result

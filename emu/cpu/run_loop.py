@@ -10,6 +10,7 @@ from numba import carray, types
 
 from emu.cpu.blocks import forget_blocks, measure, unwind
 from emu.cpu.boundary import boundary_event
+from emu.cpu.clock import advance, now
 from emu.cpu.exceptions import access_error, deliver
 from emu.cpu.interrupts import follow_devices, interrupt_due, pass_time, take_interrupt, typed_input_wakes, wake_time
 from emu.cpu.memory import drop_small_code, flush_all, flush_page, halt
@@ -136,15 +137,18 @@ def word_of(s: State, pc: int) -> int:
 @njit
 def wait(s: State) -> int:
     """STOP: let time pass until something wakes the CPU; an event that ends the run, or EVENT_NONE to look again."""
-    if s.devices.psc[0].quiet_until > s.cycles and typed_input_wakes(s):
-        psc.end_silence(s.devices, 0, s.cycles)
+    time = now(s)
+    if s.devices.psc[0].quiet_until > time and typed_input_wakes(s):
+        psc.end_silence(s.devices, 0, time)
         follow_devices(s)
     wake = wake_time(s)
     if wake >= NEVER and not (s.paced and typed_input_wakes(s)):
         return EVENT_STOPPED
-    horizon = min(s.cycle_budget, s.idle_granted) if s.paced else s.cycle_budget
-    s.cycles = max(s.cycles, min(wake, horizon))
-    if wake <= s.cycles:
+    horizon = time + s.cycle_budget - s.cycles
+    if s.paced:
+        horizon = min(horizon, s.idle_granted)
+    advance(s, max(0, min(wake, horizon) - time))
+    if wake <= now(s):
         pass_time(s)
         return EVENT_NONE
     if s.cycles >= s.cycle_budget:
@@ -167,7 +171,7 @@ def settle(s: State) -> int:
                 return event
             continue
         due = boundary_event(s, get_pc(s))
-        if due == EVENT_LIMIT and s.cycles >= min(s.timer_cycle, s.devices.deadline):
+        if due == EVENT_LIMIT and now(s) >= min(s.timer_cycle, s.devices.deadline):
             pass_time(s)
         elif due == EVENT_IRQ:
             take_interrupt(s)

@@ -10,6 +10,7 @@ import numpy as np
 
 from emu.devices.state import DEVICES_DTYPE, NEVER
 from emu.mmu.state import MMU_DTYPE
+from emu.timing.state import STORE_BUFFER_ENTRIES, TIME_DTYPE
 
 __all__ = ["BANK_DTYPE", "MEMO_DTYPE", "NEVER", "REGION_DTYPE", "STATE_DTYPE", "State"]
 
@@ -25,10 +26,14 @@ VECTORS = 256
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
 MAX_CHARGES = 64
+BUFFER_STATE = 1 + STORE_BUFFER_ENTRIES
+CHARGE_COLUMNS = 4 + BUFFER_STATE  # host PC, accesses, kind; of a wait for memory its cycles and what was before
 MAX_ACCESSES = 16  # MOVEM with all registers
 MAX_PARTS = 2 * MAX_ACCESSES
+MAX_TIMED = 4  # a double that crosses into another page has two
 MAX_COVERS = MAX_BOUNCES  # sheet 1.12: a move from memory to memory with both operands across pages
 SEEN = 1 << 16
+RESTS = 4096
 MISS_PCS = 4096  # slots of the table of misses by PC
 
 # FPU and EMAC: FP0-FP7 after reset (sign 0, all mantissa bits 1: 548xRM 6-5, 6-21), and the bits that exist.
@@ -64,6 +69,9 @@ PART_DTYPE = np.dtype(
         ("write", "i8"),
         ("pages", "i8"),  # record of its page, and where in the page it is
         ("offset", "i8"),
+        ("pa", "i8"),
+        ("source", "i8"),  # who answers for it, and its cache mode
+        ("mode", "i8"),
     ]
 )
 
@@ -152,6 +160,10 @@ STATE_DTYPE = np.dtype(
         ("image_key", "i8", (IMAGES,)),
         ("image", "i8", (IMAGES, 5)),  # CPUTLBEntry (32 bytes), DTLB entry number
         ("image_address", "i8"),
+        ("image_pa", "i8", (IMAGES,)),  # level full: PA of the page and its cache mode
+        ("image_mode", "i8", (IMAGES,)),
+        ("granted_pa", "i8"),  # the access allowed last: its PA, -1 if the page must be looked at each time
+        ("granted_mode", "i8"),
         # --- the block being run
         ("block_pc", "i8"),
         ("block_size", "i8"),
@@ -199,13 +211,19 @@ STATE_DTYPE = np.dtype(
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
         ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
-        # --- costs, in cycles (emu.timing.constants)
-        ("cost_exception", "i8"),
-        ("cost_mmu_register", "i8"),
-        ("cost_inhibited_read", "i8"),
-        ("cost_inhibited_write", "i8"),
+        # --- the time model
+        ("time", TIME_DTYPE),
+        ("time_record", "i8"),  # address of what is remembered of the block measured last (emu.cpu.blocks)
+        ("begun_again", "i8"),  # PC of an instruction that was fetched and must be run again, -1 none
+        ("rests", "i8"),  # address of RESTS triples (host PC, serial of its block, cycles of the block behind it)
+        ("code_source", "i8"),  # who answers for the fetch page, and its cache mode
+        ("code_mode", "i8"),
+        ("second_pa", "i8"),  # PA of the word at second_va
         # --- run control
-        ("instruction_limit", "i8"),
+        ("clock", "i8"),  # devices' time is instructions instead of cycles, plus clock_skew (emu.cpu.clock)
+        ("clock_skew", "i8"),
+        ("instruction_budget", "i8"),
+        ("instruction_limit", "i8"),  # the budget or, where instructions are the clock, the next event
         ("cycle_limit", "i8"),  # the nearest of the budget, the timer and the devices' next event
         ("cycle_budget", "i8"),
         ("attention", "i8"),  # ATTENTION_* bits: the block hook takes its slow path
@@ -225,6 +243,8 @@ STATE_DTYPE = np.dtype(
         ("n_accesses", "i8"),
         ("parts", PART_DTYPE, (MAX_PARTS,)),
         ("n_parts", "i8"),
+        ("timed", PART_DTYPE, (MAX_TIMED,)),  # parts of an intercepted instruction's operand
+        ("n_timed", "i8"),
         ("covers", "i8", (MAX_COVERS, 2)),  # 4-KB pages of its operands: VA, and where unicorn has them
         ("n_covers", "i8"),
         ("covers_code", "i8"),  # where unicorn has the page of its op word
@@ -251,11 +271,17 @@ STATE_DTYPE = np.dtype(
         ("operand_block", "i8"),
         ("operand_cross", "i8"),
         ("operand_counted", "i8", (2,)),
+        # the same for the time of accesses to memory: its first 4-KB page has been seen, its second
+        ("look_host_pc", "i8"),
+        ("look_block", "i8"),
+        ("look_cross", "i8"),
+        ("look_second", "i8"),
         # inhibited accesses charged since the present block began, by host PC: an instruction that is begun again only
         # because of how this engine works takes its charges back
         ("host_pc", "i8"),
         ("charged_block", "i8"),
-        ("charged", "i8", (MAX_CHARGES, 3)),
+        ("charged", "i8", (MAX_CHARGES, CHARGE_COLUMNS)),
+        ("buffer_before", "i8", (BUFFER_STATE,)),  # bus and store buffer in front of the latest access
         ("n_charged", "i8"),
         # --- operands on two 1-KB pages that are no neighbours in physical memory
         ("bounce", "i8"),

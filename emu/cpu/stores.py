@@ -2,7 +2,7 @@
 
 from emu.cpu.device_operand import write_device
 from emu.cpu.memory import holds_code, place, touch_data
-from emu.cpu.operand import part_end
+from emu.cpu.operand import note_part, part_end, time_parts
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
 from emu.cpu.shadow import follow
@@ -32,6 +32,7 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
                 return write_device(s, where, size, value), at
             return False, at
     inhibited = 0
+    s.n_timed = 0
     next_part = va
     for i in range(size):
         at = (va + i) & 0xFFFFFFFF
@@ -41,11 +42,14 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
             if source == TLB:
                 touch_data(s, entry)
             inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
-            next_part = part_end(next_part, bits)
+            end = part_end(next_part, bits)
+            note_part(s, source, pa, min(end, va + size) - next_part, cm)
+            next_part = end
         if pages and holds_code(pages, pa & 0xFFF, 1):
             s.in_code_write = 2
         store8(host, value >> 8 * (size - 1 - i) & 0xFF)
         if not s.native:
             follow(s, host, 1)
     charge_accesses(s, inhibited, WRITE)
+    time_parts(s, WRITE)
     return True, 0

@@ -7,6 +7,7 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 """
 
 from emu.cpu.address_map import UC_BOUNCE
+from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.memory import (
     LONGEST,
     clear_slot,
@@ -19,9 +20,12 @@ from emu.cpu.memory import (
     touch_data,
     uc_address,
 )
+from emu.cpu.memory_time import access_now
 from emu.cpu.native import DESC_BYTES, ENV_PC
 from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
+    BUFFER_STATE,
+    CHARGE_COLUMNS,
     F_RESTORE,
     F_SET_PAGE,
     IMAGES,
@@ -33,8 +37,11 @@ from emu.cpu.state import (
     State,
 )
 from emu.jit import njit, njit_inline
-from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, TLB, permits, resolve
+from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, RAMBAR0, RAMBAR1, TLB, permits, resolve
+from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH, READ, WRITE
+from emu.timing.caches import COPYBACK, LINE, LINE_BITS, WRITE_THROUGH, account, find
+from emu.timing.state import SETS, STORE_BUFFER_ENTRIES
 
 __all__ = [
     "CM_INHIBITED",
@@ -54,7 +61,11 @@ __all__ = [
     "fill_data",
     "fill_fetch",
     "grant_data",
+    "hit_in_time",
+    "is_repeated",
+    "keep_buffer",
     "note_charge",
+    "note_wait",
     "retract_alone",
     "retract_charges",
     "swap_in",
@@ -63,10 +74,13 @@ __all__ = [
 
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
 NO_ACCESS = 0xFFFFFFFF
-TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
+# Flag bits in the addresses of CPUTLBEntry, of QEMU with 4-KB pages: watched stores; looked up again at each access.
+TLB_NOTDIRTY, TLB_INVALID = 0x400, 0x800
+CACR_DEC = field_mask("CACR", "DEC")
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
 CM_INHIBITED = 2
-MMU_REGISTER = 4  # a kind of access, beside READ, WRITE, FETCH and RMW
+MMU_REGISTER = 4  # kinds of access, beside READ, WRITE, FETCH and RMW
+MEMORY_WAIT = 5  # a wait for memory that another try would have again: how long is in the fourth column
 PAGE = 4096
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
@@ -133,6 +147,55 @@ def swap_in(s: State, va: int, kind: int, user: int) -> bool:
         store64(slot + 8 * k, load64(image + 8 * k))
     arm(s, slot, entry)
     return True
+
+
+@njit_inline
+def hit_in_time(s: State, va: int, size: int, kind: int, user: int) -> bool:
+    """Level full, the fast way: an access that the model has allowed on this page before, and that hits the data cache
+    and its shadow, changes nothing but recency and the line's dirty bit."""
+    page = va & 0xFFFFF000
+    i = image_index(page, user)
+    if s.image_key[i] != image_key(s, page, user) or (va & LINE - 1) + size > LINE:
+        return False
+    image = s.image_address + 40 * i
+    if load32(image + 4 * kind) != page | TLB_INVALID:  # addr_read, addr_write
+        return False
+    t = s.time
+    if kind == WRITE and s.image_mode[i] != COPYBACK:
+        return False
+    line = s.image_pa[i] | va & PAGE - LINE
+    way = find(t.dcache, line)
+    if way < 0 or not s.mmu.cacr & CACR_DEC or (not t.in_handler and find(t.dshadow, line) < 0):
+        return False
+    if kind == WRITE:
+        t.dcache.dirty[line >> LINE_BITS & (SETS - 1), way] = 1
+    entry = load64(image + 32)
+    if entry >= 0 and entry != s.armed_entry:
+        touch_data(s, entry)
+        s.armed_entry = entry
+    s.fills += 1
+    slot = slot_of(s, va, user)
+    if load64(slot) != load64(image) or load64(slot + 24) != load64(image + 24):
+        for k in range(4):
+            store64(slot + 8 * k, load64(image + 8 * k))
+    return True
+
+
+@njit
+def keep_image_in_time(s: State, slot: int, va: int, user: int, entry: int) -> None:
+    """Level full: remember a freshly filled entry for :func:`hit_in_time`; ``entry``: the unlocked one it is of, or
+    -1."""
+    page = va & 0xFFFFF000
+    writable = load32(slot + 4)
+    if load32(slot) != page | TLB_INVALID or (writable != page | TLB_INVALID and writable != NO_ACCESS):
+        return
+    i = image_index(page, user)
+    image = s.image_address + 40 * i
+    for k in range(4):
+        store64(image + 8 * k, load64(slot + 8 * k))
+    store64(image + 32, entry)
+    s.image_pa[i], s.image_mode[i] = s.granted_pa & 0xFFFFF000, s.granted_mode
+    s.image_key[i] = image_key(s, page, user)
 
 
 @njit
@@ -290,7 +353,7 @@ def note_charge(s: State, accesses: int, kind: int) -> None:
     if s.n_charged == MAX_CHARGES:  # the older half belongs to instructions that are over
         s.n_charged = MAX_CHARGES // 2
         for i in range(MAX_CHARGES // 2):
-            for k in range(3):
+            for k in range(CHARGE_COLUMNS):
                 s.charged[i, k] = s.charged[i + MAX_CHARGES // 2, k]
     i = s.n_charged
     s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
@@ -298,11 +361,42 @@ def note_charge(s: State, accesses: int, kind: int) -> None:
 
 
 @njit
+def note_wait(s: State, before: int) -> None:
+    """Remember an access that began at cycle ``before``, with the bus as :func:`keep_buffer` kept it."""
+    note_charge(s, 1, MEMORY_WAIT)
+    i = s.n_charged - 1
+    s.charged[i, 3] = s.cycles - before
+    for k in range(BUFFER_STATE):
+        s.charged[i, 4 + k] = s.buffer_before[k]
+
+
+@njit
+def keep_buffer(s: State) -> None:
+    """Note the state of the bus and the store buffer in front of an access."""
+    s.buffer_before[0] = s.time.bus_free
+    for k in range(STORE_BUFFER_ENTRIES):
+        s.buffer_before[1 + k] = s.time.stores[k]
+
+
+@njit
+def retract(s: State, i: int) -> None:
+    """Take one charge back. The first one of an instruction comes last, and with it the buffer is as it was."""
+    if s.charged[i, 2] != MEMORY_WAIT:
+        charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+        return
+    s.cycles -= s.charged[i, 3]
+    account(s.time, -s.charged[i, 3], False)
+    s.time.bus_free = s.charged[i, 4]
+    for k in range(STORE_BUFFER_ENTRIES):
+        s.time.stores[k] = s.charged[i, 5 + k]
+
+
+@njit
 def cost_of(s: State, kind: int) -> int:
     """Cycles of one access on top of its instruction's."""
     if kind == MMU_REGISTER:
-        return int(s.cost_mmu_register)
-    return int(s.cost_inhibited_write if kind == WRITE else s.cost_inhibited_read)
+        return int(s.time.costs.mmu_register_access)
+    return int(s.time.costs.inhibited_write if kind == WRITE else s.time.costs.inhibited_read)
 
 
 @njit
@@ -322,10 +416,10 @@ def retract_charges(s: State, pc: int) -> None:
         retract_alone(s)
         return
     if s.charged_block == s.instructions:
-        for i in range(s.n_charged):
+        for i in range(s.n_charged - 1, -1, -1):
             call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
             if load32(s.env + ENV_PC) == pc:
-                charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+                retract(s, i)
     s.n_charged = 0
     s.operand_block = -1
 
@@ -334,8 +428,8 @@ def retract_charges(s: State, pc: int) -> None:
 def retract_alone(s: State) -> None:
     """The instruction that runs alone is begun again: take back what it was charged."""
     if s.charged_block == s.instructions:
-        for i in range(s.n_charged):
-            charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
+        for i in range(s.n_charged - 1, -1, -1):
+            retract(s, i)
     s.n_charged = 0
     s.operand_block = -1
 
@@ -354,7 +448,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     where, host, pages = place(s, source, pa)
     if where < 0:
         return FILL_FAULT, 0, 0, 0, -1, 0
-    extent = SINGLE if s.reference else WHOLE
+    extent = SINGLE if s.reference or is_full(s) else WHOLE
     if kind == READ and not perms & PERM_W and host:
         # A read-modify-write is refused at its read (sheet 1.11): whoever knows the instruction must look at each one.
         if not s.read_only_checked:
@@ -385,7 +479,57 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
                 outcome = FILL_OK if where >= 0 else FILL_FAULT
             if outcome != FILL_OK:
                 return outcome, 0, 0, 0, -1, 0
+    if host and is_full(s):
+        again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
+        s.granted_pa, s.granted_mode = pa if again else -1, cm
+        take_time(s, va, size, kind, user)
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
+
+
+@njit
+def is_repeated(s: State, kind: int, mode: int) -> bool:
+    """Whether another try of an access would take its time again: a line that was filled is there, but not so what goes
+    to memory each time."""
+    return bool(not s.mmu.cacr & CACR_DEC or (kind == WRITE and mode == WRITE_THROUGH))
+
+
+@njit
+def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
+    """Level full: an allowed access to memory takes its time, each 4-KB page of it when unicorn comes to that.
+
+    unicorn looks more than once at an operand that crosses into another page: its stores count once.
+    """
+    new = count_looks(s, va, size)
+    if kind == WRITE and not new & 1:
+        return
+    now = access_now(s)
+    before = s.cycles + 0
+    keep_buffer(s)
+    end = min(va + size, (va | (PAGE - 1)) + 1)
+    at = va
+    while at < end:
+        source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
+        part = min(end, (at | (1 << min(bits, 12)) - 1) + 1)
+        wait_for_data(s, source, pa, part - at, kind, cm, now + s.cycles - before)
+        at = part
+    if is_repeated(s, kind, s.granted_mode):
+        note_wait(s, before)
+
+
+@njit
+def count_looks(s: State, va: int, size: int) -> int:
+    """1 when unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
+    if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
+        s.look_host_pc, s.look_block = s.host_pc, s.instructions
+        s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
+        s.look_second = 0
+        return 1
+    if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
+        if va == s.look_cross and not s.look_second:
+            s.look_second = 1
+            return 1
+        return 0
+    return 1
 
 
 @njit
@@ -398,7 +542,9 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
     if inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
         return FILL_CHARGE
     if extent != WHOLE:
-        install(s, va, where, perms, user, SINGLE)
+        slot = install(s, va, where, perms, user, SINGLE)
+        if is_full(s) and not inhibited and not s.reference and s.granted_pa >= 0:
+            keep_image_in_time(s, slot, va, user, entry)
         return FILL_OK
     if perms & PERM_W == 0:
         perms |= readable_code(s, va, user)

@@ -7,8 +7,18 @@ from numpy.typing import NDArray
 
 from emu.timing.isa import F_ILLEGAL
 
-__all__ = ["MVZ_MASK", "MVZ_MATCH", "OP_TST_L", "TRAPPED", "TRAPPED_PUBLICLY", "intercepted_by_table"]
+__all__ = [
+    "CACHE_COMMAND",
+    "CACHE_COMMAND_MASK",
+    "MVZ_MASK",
+    "MVZ_MATCH",
+    "OP_TST_L",
+    "TRAPPED",
+    "TRAPPED_PUBLICLY",
+    "intercepted_by_table",
+]
 
+CACHE_COMMAND_MASK, CACHE_COMMAND = 0xFF38, 0xF428  # INTOUCH (bits 7-6 = 0), CPUSHL dc, ic, bc
 # (mask, match) of every op word that is emulated (emu.cpu.traps), with the reason.
 TRAPPED = (
     (0xFFFF, 0x4E7B),  # MOVEC: unicorn aborts the process on MMUBAR, ASID, RAMBAR, MBAR
@@ -20,7 +30,7 @@ TRAPPED = (
     (0xF100, 0xA000),  # MAC and MSAC: wrong sign, load not done (emu.cpu.emac)
     (0xF1C0, 0xA100),  # MOVE to the EMAC
     (0xF180, 0xA180),  # MOVE from the EMAC, MOVCLR
-    (0xFFF8, 0xF428),  # INTOUCH: decoded as CPUSHL
+    (CACHE_COMMAND_MASK, CACHE_COMMAND),  # INTOUCH is decoded as CPUSHL; both take time (emu.timing.caches)
     (0xFF00, 0xFB00),  # WDDATA raises 8 always, WDEBUG aborts the process
 )
 # The public engine cannot see SR after the guest writes it.

@@ -7,6 +7,7 @@ instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 
 from numba import carray, types
 
 from emu.cpu.blocks import instruction_length, unwind
+from emu.cpu.data_time import is_full
 from emu.cpu.effects import apply_effect
 from emu.cpu.emac import do_emac
 from emu.cpu.exceptions import access_error, refuse
@@ -14,6 +15,7 @@ from emu.cpu.fetch import fetch_rest
 from emu.cpu.fpu import do_fpu
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
+from emu.cpu.memory_time import cache_command, control_caches
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
 from emu.cpu.processor import (
     SR_N,
@@ -29,6 +31,7 @@ from emu.cpu.processor import (
 )
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
+from emu.cpu.trapped import CACHE_COMMAND, CACHE_COMMAND_MASK
 from emu.jit import cfunc, njit
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import (
@@ -69,6 +72,7 @@ def do_movec(s: State, pc: int) -> bool:
         halt(s, HALT_UNDEFINED_REGISTER, pc, number)
         return False
     if number == MOVEC_CACR:
+        control_caches(s, value)
         set_eusp(s, value & CACR_EUSP)
         s.fpu_disabled = 1 if value & CACR_DF else 0
     if effect:
@@ -183,7 +187,8 @@ def do_move_to_sr(s: State, op: int, pc: int) -> bool:
 @njit
 def do(s: State, pc: int, op: int) -> bool:
     """Do the intercepted instruction at ``pc``; False when the machine halts."""
-    privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFF8 == 0xF428 or op & 0xFFC0 == 0xFBC0
+    privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFC0 == 0xFBC0
+    privileged = privileged or op & CACHE_COMMAND_MASK == CACHE_COMMAND
     privileged = privileged or op & 0xFFC0 == 0x46C0
     if privileged and not in_supervisor(s):
         return refuse(s, VECTOR_PRIVILEGE, pc)
@@ -195,8 +200,10 @@ def do(s: State, pc: int, op: int) -> bool:
         return do_divide(s, op, pc)
     if op == 0x4E72:
         return do_stop(s, pc)
-    if op & 0xFFF8 == 0xF428:
-        return finish(s, pc + 2)  # INTOUCH prefetches a cache line; no cache is modelled
+    if op & CACHE_COMMAND_MASK == CACHE_COMMAND:
+        if is_full(s):
+            cache_command(s, op, get_register(s, 8 + (op & 7)))
+        return finish(s, pc + 2)
     if op & 0xFE00 == 0xF200:
         if s.fpu_disabled:  # 548xRM 3-41
             return refuse(s, VECTOR_LINE_F, pc)

@@ -2,7 +2,7 @@
 
 The flat model of the hardware sheet 4.8: a number per op word, except for the instructions whose extension word
 decides (register lists, FPU operations). Two facts are our reading and not a manual cell: MOVEM of an empty list costs
-one cycle, and a double-precision memory operand costs one cycle more than a single one because it is two longwords.
+one cycle, and a double-precision memory operand costs more than a single one because it is two longwords.
 """
 
 from typing import Any
@@ -10,33 +10,44 @@ from typing import Any
 from emu.jit import njit, njit_entry
 from emu.timing.isa import F_FPU, F_MOVEM
 
-__all__ = ["fpu_cycles", "instruction_cycles", "popcount16"]
+__all__ = [
+    "FIRST_CONTROL_MOVE",
+    "FIRST_FMOVEM",
+    "FMOVEM_TO_MEMORY",
+    "MEMORY_TO_REGISTER",
+    "REGISTER_TO_MEMORY",
+    "fpu_cycles",
+    "instruction_cycles",
+    "is_comparison",
+    "is_dyadic",
+    "is_pipelined",
+    "is_test",
+    "popcount16",
+]
 
 # Opmodes of the FPU extension word, bits 6-0 (CFPRM; GAS). FS*/FD* forms: bit 6 set, bit 2 chooses double.
 _FMOVE = 0x00
+_FINT = 0x01
+_FINTRZ = 0x03
 _FSQRT = 0x04
 _FABS = 0x18
 _FNEG = 0x1A
 _FDIV = 0x20
+_FCMP = 0x38
 _FTST = 0x3A
 _ROUNDED = 0x40
 _ROUNDED_BASE_MASK = 0x3B
 _ROUNDED_FSQRT = 0x01
 
 # Opclasses, bits 15-13 of the FPU extension word.
-_MEMORY_TO_REGISTER = 2
-_REGISTER_TO_MEMORY = 3
-_FIRST_CONTROL_MOVE = 4
-_FIRST_FMOVEM = 6
+MEMORY_TO_REGISTER = 2
+REGISTER_TO_MEMORY = 3
+FIRST_CONTROL_MOVE = 4
+FIRST_FMOVEM = 6
+FMOVEM_TO_MEMORY = 7
 
 _FORMAT_DOUBLE = 5
 _LONGWORDS_PER_DOUBLE = 2
-
-# Hardware sheet 4.6, register operands: GCC cfv4 [1S].
-_CYCLES_SIMPLE = 1
-_CYCLES_PIPELINE = 4
-_CYCLES_FDIV = 23
-_CYCLES_FSQRT = 56
 
 
 @njit_entry
@@ -50,49 +61,76 @@ def popcount16(value: int) -> int:
 
 
 @njit
-def _arithmetic_cycles(opmode: int) -> int:
-    """Cycles of one FPU opmode with register operands (sheet 4.6)."""
+def _plain(opmode: int) -> int:
+    """The opmode without the choice of a rounding precision."""
     if opmode & _ROUNDED:
         opmode &= _ROUNDED_BASE_MASK
         if opmode == _ROUNDED_FSQRT:
             opmode = _FSQRT
+    return opmode
+
+
+@njit
+def is_comparison(opmode: int) -> bool:
+    """FCMP."""
+    return _plain(opmode) == _FCMP
+
+
+@njit
+def is_test(opmode: int) -> bool:
+    """FTST."""
+    return _plain(opmode) == _FTST
+
+
+@njit
+def is_dyadic(opmode: int) -> bool:
+    """Whether the destination is an operand, too: FADD, FSUB, FMUL, FDIV, FCMP."""
+    return _plain(opmode) not in (_FMOVE, _FINT, _FINTRZ, _FSQRT, _FABS, _FNEG, _FTST)
+
+
+@njit
+def is_pipelined(opmode: int) -> bool:
+    """Whether the operation takes several cycles and another may start in each of them."""
+    return _plain(opmode) not in (_FMOVE, _FSQRT, _FABS, _FNEG, _FDIV, _FTST)
+
+
+@njit
+def _arithmetic_cycles(costs: Any, opmode: int) -> int:
+    """Cycles of one FPU opmode with register operands (sheet 4.6)."""
+    opmode = _plain(opmode)
     if opmode == _FSQRT:
-        return _CYCLES_FSQRT
+        return int(costs.fsqrt)
     if opmode == _FDIV:
-        return _CYCLES_FDIV
-    if opmode in (_FMOVE, _FABS, _FNEG, _FTST):
-        return _CYCLES_SIMPLE
-    return _CYCLES_PIPELINE
+        return int(costs.fdiv)
+    return int(costs.fpu_pipeline if is_pipelined(opmode) else costs.fpu_move)
 
 
-@njit_entry
-def fpu_cycles(op: int, ext: int) -> int:
+@njit
+def fpu_cycles(costs: Any, op: int, ext: int) -> int:
     """Cycles of a general FPU instruction: op word ``op`` (0xF200 group) and its extension word ``ext``."""
     opclass = (ext >> 13) & 7
-    if opclass >= _FIRST_FMOVEM:
+    if opclass >= FIRST_FMOVEM:
         return max(_LONGWORDS_PER_DOUBLE * popcount16(ext & 0xFF), 1)
-    if opclass >= _FIRST_CONTROL_MOVE:
-        return _CYCLES_SIMPLE
+    if opclass >= FIRST_CONTROL_MOVE:
+        return int(costs.fpu_move)
     second_longword = 0
     in_memory = (op & 0x38) != 0
-    if opclass >= _MEMORY_TO_REGISTER and in_memory and (ext >> 10) & 7 == _FORMAT_DOUBLE:
-        second_longword = 1
-    if opclass == _REGISTER_TO_MEMORY:
-        return _CYCLES_SIMPLE + second_longword
-    return _arithmetic_cycles(ext & 0x7F) + second_longword
+    if opclass >= MEMORY_TO_REGISTER and in_memory and (ext >> 10) & 7 == _FORMAT_DOUBLE:
+        second_longword = costs.fpu_second_longword
+    if opclass == REGISTER_TO_MEMORY:
+        return int(costs.fpu_move + second_longword)
+    return int(_arithmetic_cycles(costs, ext & 0x7F) + second_longword)
 
 
-@njit_entry
-def instruction_cycles(table: Any, op: int, ext: int) -> int:
-    """Core cycles of the instruction with op word ``op`` and following word ``ext`` (both 0 to 0xFFFF).
+@njit
+def instruction_cycles(costs: Any, row: Any, op: int, ext: int) -> int:
+    """Core cycles of the instruction with op word ``op`` and following word ``ext`` (both 0 to 0xFFFF), flat.
 
-    ``table``: :func:`emu.timing.optable.opcode_table`. 0 for illegal op words and for TRAP, whose cost is the
-    exception entry that the engine charges.
+    ``row``: its record of :func:`emu.timing.optable.opcode_table`. 0 for illegal op words and for TRAP, whose cost is
+    the exception entry that the engine charges.
     """
-    flags = table[op].flags
-    if flags & F_MOVEM:
+    if row.flags & F_MOVEM:
         return max(popcount16(ext), 1)
-    if flags & F_FPU:
-        return fpu_cycles(op, ext)
-    cycles: int = table[op].cycles
-    return cycles
+    if row.flags & F_FPU:
+        return fpu_cycles(costs, op, ext)
+    return int(row.cycles)

@@ -78,6 +78,16 @@ def _ipc_cycles(row: Row) -> int | None:
     return round(operation.cycles / operation.count) if operation else None
 
 
+def _per_miss(row: Row, cycles: int) -> int | None:
+    """Tenths of a cycle for each miss."""
+    misses = row.misses.itlb + row.misses.dtlb if row.misses else 0
+    return round(10 * cycles / misses) if misses else None
+
+
+def _tenths(value: int, row: Row) -> str:
+    return f"{value / 10:,.1f}"
+
+
 HEAP_REGIONS = ("heap.", "page-space")
 PER_UNIT = 1_000_000
 
@@ -105,11 +115,25 @@ MEMORY = (
     Column("console", lambda r: None if r.console is None else int(r.console), _yes_or_no, ranked=False),
 )
 
+BILL = (
+    Column("a miss", lambda r: _per_miss(r, r.cycles.refill + r.cycles.bill.evicted) if r.cycles else None, _tenths),
+    Column("entry", lambda r: _per_miss(r, r.cycles.bill.entry) if r.cycles else None, _tenths, ranked=False),
+    Column("handler", lambda r: _per_miss(r, r.cycles.bill.handler) if r.cycles else None, _tenths, ranked=False),
+    Column("stalls", lambda r: _per_miss(r, r.cycles.bill.stalls) if r.cycles else None, _tenths, ranked=False),
+    Column("return", lambda r: _per_miss(r, r.cycles.bill.back) if r.cycles else None, _tenths, ranked=False),
+    Column("evicted", lambda r: _per_miss(r, r.cycles.bill.evicted) if r.cycles else None, _tenths, ranked=False),
+)
+
 SECTIONS = (
     (
         "costs",
         COSTS,
         "boot: Mcycles. IPC: cycles of one message with its misses. on heap: misses there. worst operation: in cycles.",
+    ),
+    (
+        "cycles of a miss",
+        BILL,
+        "handler: its instructions. stalls: its waits for memory. evicted: later waits for lines that it threw out.",
     ),
     (
         "memory and devices",

@@ -123,7 +123,7 @@ def test_json_is_one_object_with_the_console_inside(cfemu: Cfemu, guest: Callabl
     outcome = cfemu("run", guest(code, EVB_RAM), "--board", "m5475evb", "--json")
 
     report = json.loads(outcome.stdout)
-    assert report["schema"] == "cfemu-run/1"
+    assert report["schema"] == "cfemu-run/2"
     assert report["console"] == "x"
     assert report["board"] == "m5475evb"
     assert report["reason"] == "HALT"

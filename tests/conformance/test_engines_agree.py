@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ import pytest
 
 from emu.machine import Machine, RunResult, StopReason
 from emu.mmu.state import FIFO, LRU, RANDOM
+from emu.timing.state import LEVELS
 from tests.support import kernel
-from tests.support.guest import ENGINES
+from tests.support.guest import ENGINES, EUSP
 from tests.support.random_program import Program
 
+CACHES = EUSP | 0xA0088000 | 0x01040100  # CACR: both caches, store buffer, branch cache on; invalidate all of them
+WRITE_THROUGH, COPYBACK = 0x00, 0x40  # MMUDR[CM]
 BUDGET = 1_500_000  # instructions; a program that needs more is lost in an endless refill
 FAST_ENGINES = tuple(engine for engine in ENGINES if engine != "reference")
 MMU_FIELDS = (
@@ -40,18 +44,29 @@ class Case:
     asm_mode: int = 0
     scattered: bool = True
     smallest: int = 10
-    options: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    cached: bool = False
 
     def __str__(self) -> str:
-        options = "".join(f"-{key}{value}" for key, value in self.options.items())
+        options = "".join(f"-{key}-{value}" for key, value in self.options.items())
         kind = f"asm{self.asm_mode}" if self.scattered else f"asm{self.asm_mode}-neighbours"
-        return f"{self.seed}-{self.code_pages}c{self.data_pages}d-{kind}-from{1 << self.smallest - 10}kb{options}"
+        caches = "-cached" if self.cached else ""
+        return (
+            f"{self.seed}-{self.code_pages}c{self.data_pages}d-{kind}-from{1 << self.smallest - 10}kb{options}{caches}"
+        )
 
     @cached_property
     def program(self) -> Program:
         """The program, which takes longer to generate than some engines take to run it."""
         return Program(
-            self.seed, self.code_pages, self.data_pages, self.loops, self.asm_mode, self.scattered, self.smallest
+            self.seed,
+            self.code_pages,
+            self.data_pages,
+            self.loops,
+            self.asm_mode,
+            self.scattered,
+            self.smallest,
+            *((CACHES, (WRITE_THROUGH, COPYBACK)) if self.cached else ()),
         )
 
 
@@ -77,6 +92,25 @@ SLICED = (
     Case(12, 16, 48, loops=1, scattered=False),
     Case(13, 16, 24, loops=1, smallest=12),
     Case(14, 16, 24, loops=1, asm_mode=1, smallest=12),
+)
+TIMED = tuple(
+    Case(
+        40 + i,
+        *sizes,
+        loops=1,
+        asm_mode=i & 1,
+        smallest=12 if i & 2 else 10,
+        options={"timing": timing, "clock": clock},
+        cached=cached,
+    )
+    for i, (sizes, timing, clock, cached) in enumerate(
+        product(
+            ((8, 16), (24, 40)),
+            ("pipeline", "full"),
+            ("cycles", "instructions"),
+            (True, False),
+        )
+    )
 )
 DEEP = tuple(
     Case(
@@ -131,6 +165,12 @@ def executed(machine: Machine) -> int:
     return int(machine.core.state["instructions"])
 
 
+def devices_time(machine: Machine) -> int:
+    """What schedule_interrupt counts in."""
+    state = machine.core.state
+    return executed(machine) + int(state["clock_skew"]) if state["clock"] else int(state["cycles"])
+
+
 def straight(machine: Machine) -> RunResult:
     """In one go."""
     return machine.run(max_instructions=BUDGET)
@@ -164,14 +204,17 @@ def interrupted(plan_seed: int, slices: int | None) -> Driver:
         while True:
             machine.schedule_interrupt(rng.randint(1, 7), 64 + rng.randrange(128), due)
             end = due + rng.randint(1, 500)
-            while (left := end - int(machine.core.state["cycles"])) > 0:
+            while (left := end - devices_time(machine)) > 0:
                 most = BUDGET if slices is None else cut.randint(1, slices)
-                result = machine.run(max_instructions=most, max_cycles=left)
+                by_count = bool(machine.core.state["clock"])
+                result = machine.run(
+                    max_instructions=min(most, left) if by_count else most, max_cycles=None if by_count else left
+                )
                 if result.reason not in (StopReason.INSTRUCTIONS, StopReason.CYCLES):
                     return result
                 if executed(machine) > BUDGET:
                     return result
-            due = int(machine.core.state["cycles"]) + rng.randint(1, 500)
+            due = devices_time(machine) + rng.randint(1, 500)
 
     return drive
 
@@ -226,6 +269,41 @@ def test_interrupts_come_at_the_same_instruction(case: Case, engine: str) -> Non
     drive = interrupted(case.seed, None)
     counters = agree(case, (engine, drive), ("reference", drive), (engine, interrupted(case.seed, 5))).counters()
     assert sum(count for vector, count in counters.exceptions.items() if vector >= 64) > 20
+
+
+@pytest.mark.parametrize("case", TIMED, ids=str)
+@pytest.mark.parametrize("engine", FAST_ENGINES)
+def test_time_passes_alike(case: Case, engine: str) -> None:
+    """The levels that look at neighbours and caches, with interrupts, cut and whole."""
+    drive = interrupted(case.seed, None)
+    agree(case, (engine, drive), ("reference", drive), (engine, interrupted(case.seed, 5)))
+    agree(case, (engine, straight), (engine, by_cycles), (engine, by_instructions))
+
+
+@pytest.mark.parametrize("case", TIMED[::4], ids=str)
+def test_no_level_of_time_changes_a_miss(case: Case) -> None:
+    """Without interrupts, and with them where instructions are the clock."""
+    runs = []
+    for timing in LEVELS:
+        options = {"timing": timing, "clock": "instructions"}
+        machine = case.program.machine("native", **options)
+        by_the_clock(machine, case.seed)
+        counters = machine.counters()
+        runs.append((counters.instructions, counters.misses, counters.exceptions, dict(machine.registers)))
+        machine.close()
+    assert runs[0] == runs[1] == runs[2]
+
+
+def by_the_clock(machine: Machine, seed: int) -> None:
+    """Run to the end with an interrupt every few hundred instructions."""
+    rng = random.Random(seed)
+    while True:
+        at = executed(machine) + int(machine.core.state["clock_skew"]) + rng.randint(1, 300)
+        machine.schedule_interrupt(rng.randint(1, 7), 64 + rng.randrange(128), at)
+        result = machine.run(max_instructions=rng.randint(200, 400))
+        if result.reason is not StopReason.INSTRUCTIONS:
+            assert result.reason is StopReason.HALT, machine.describe()
+            return
 
 
 @pytest.mark.parametrize("engine", FAST_ENGINES)

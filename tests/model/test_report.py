@@ -10,6 +10,7 @@ from kernel_model.report.table import print_rows
 from kernel_model.report.verdict import comparable, dominators, verdict
 from kernel_model.results import (
     SCHEMA_NAME,
+    Bill,
     Cycles,
     DevicePages,
     Frames,
@@ -22,6 +23,8 @@ from kernel_model.results import (
     encode_report,
 )
 from kernel_model.schema import SCHEMA_FILE, report_schema, schema_text
+
+BILL = Bill(entry=1, handler=2, stalls=3, back=4, evicted=5)
 
 
 def fake(strategy: str, total: int, *, taken: int = 0, refused: int = 0, reserved: int = 1000, worst: int = 10) -> Row:
@@ -36,7 +39,7 @@ def fake(strategy: str, total: int, *, taken: int = 0, refused: int = 0, reserve
         firmware="0" * 64,
         refusal="card: 3 of 9 pages refused" if refused else None,
         instructions=total // 2,
-        cycles=Cycles(total=total, refill=total // 10, share=0.1),
+        cycles=Cycles(total=total, refill=total // 10, share=0.1, bill=BILL),
         misses=Misses(itlb=1, dtlb=2, user=1, kernel=2, nested=0, by_region={"heap.page": SideMisses(itlb=0, dtlb=2)}),
         heap=HeapBytes(reserved=reserved, used=900, wasted=reserved - 900, direct_mapped=reserved),
         frames=Frames(promised=100, taken_back=taken, lost=taken),
@@ -102,6 +105,9 @@ def test_reports_validate_and_encode_deterministically() -> None:
         scenario={"board": "b"},
         versions={"cfemu": "1"},
         engine="native",
+        timing="flat",
+        clock="cycles",
+        numbers={},
         rows=[fake("a", 100), impossible("c")],
     )
     text = encode_report(report)

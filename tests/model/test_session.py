@@ -8,6 +8,7 @@ import pytest
 
 from emu.board import get_board
 from emu.elf import Elf, load_elf
+from emu.options import MachineOptions
 from firmware import nucleus
 from kernel_model.choices import Mapping
 from kernel_model.compare import Selection, compare_scenario
@@ -54,7 +55,7 @@ def session(
     scenario: Scenario = parse_scenario(toml.encode(), "test.toml")
     made = get_board(board)
     plan = make_plan(scenario, made, STRATEGIES[strategy], mapping, DEVICES)
-    return Session(scenario, plan, patch(load_elf(nucleus(made.ram[0][0]).path)), "auto")
+    return Session(scenario, plan, patch(load_elf(nucleus(made.ram[0][0]).path)), MachineOptions())
 
 
 @pytest.mark.parametrize("mapping", list(Mapping))

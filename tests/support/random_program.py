@@ -45,6 +45,7 @@ from tests.support.guest import (
     CNL,
     CODE,
     DTLB_BASE,
+    EUSP,
     ITLB,
     LK,
     MBAR,
@@ -171,8 +172,8 @@ def _lay_out(rng: random.Random, base: int, runs: list[list[int]], make: Callabl
 
 
 class Program:
-    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM];
-    ``smallest``: log2 of the smallest page size."""
+    """One random program. ``code_pages`` and ``data_pages``: about how many; ``asm_mode``: MMUCR[ASM]; ``smallest``:
+    log2 of the smallest page size; ``cache_modes``: MMUDR[CM] of data pages, which take turns."""
 
     def __init__(
         self,
@@ -183,9 +184,11 @@ class Program:
         asm_mode: int = 0,
         scattered: bool = True,
         smallest: int = 10,
+        cacr: int = EUSP,
+        cache_modes: tuple[int, ...] = (0,),
     ) -> None:
         self.rng = rng = random.Random(seed)
-        self.asm_mode = asm_mode
+        self.asm_mode, self.cacr, self.cache_modes = asm_mode, cacr, cache_modes
         self.frames = Frames(rng, scattered)
         self.code = _lay_out(rng, CODE_VA, _sizes(rng, code_pages, 1 + code_pages // 32, smallest), self._code_page)
         self.data = _lay_out(rng, DATA_VA, _sizes(rng, data_pages, 1 + data_pages // 16, smallest), self._data_page)
@@ -211,6 +214,8 @@ class Program:
         flags = R | W if self.rng.random() < 0.8 else self.rng.choice((R, W, R | W | SP_BIT, 0))
         if self.rng.random() < 0.05:
             flags |= CM_INHIBITED
+        else:
+            flags |= self.cache_modes[(va >> 10) % len(self.cache_modes)]
         return Page(va, bits, frames, flags, X, shared and self.rng.random() < 0.5)
 
     def _tags(self, page: Page, asid: int, va: int) -> tuple[int, int]:
@@ -482,7 +487,7 @@ class Program:
         for fragment in fragments:
             self._scatter(fragment.origin, fragment.finish())
         user_stack = self.data.runs[0][-1].end - 64
-        boot = enter_virtual_mode(asid=ASIDS[0], mmucr=1 | self.asm_mode << 1)
+        boot = enter_virtual_mode(cacr=self.cacr, asid=ASIDS[0], mmucr=1 | self.asm_mode << 1)
         boot += asm.moveq(loops, D7) + asm.lea(at(user_stack), A0) + asm.move_to_usp(A0) + asm.lea(at(user_stack), 5)
         boot += go_to(fragments[0].origin, 0, STACK)
         self.pieces += [(RAM, kernel.vector_table()), (CODE, kernel.KERNEL), (kernel.BOOT, boot)]
