@@ -1,4 +1,4 @@
-"""The machine's commands: ``cfemu run``, ``cfemu boards`` and, in emu.trace.cli, ``cfemu trace``.
+"""The machine's commands: ``cfemu run``, ``boards``, ``timing`` and, in emu.trace.cli, ``cfemu trace``.
 
 ``kernel_model.cli`` mounts them beside its own with :func:`register` and starts everything with :func:`execute`, so
 that every command reports an error in the same way: one line on stderr and status 2, never a traceback.

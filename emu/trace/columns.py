@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emu.jit import njit, njit_entry
-from emu.trace.events import ASIDE, LOADED, MISSED, PHASE, VIOLATED
+from emu.trace.events import ASIDE, LOADED, MISSED, PHASE, VIOLATED, Events
 
 __all__ = ["CORRECT", "FAULTS", "check", "pack", "unpack"]
 
@@ -41,22 +42,20 @@ def check(code: Columns, a: Columns, b: Columns) -> int:
 
 
 @njit
-def _starts(code: Columns) -> Any:
+def _find_starts(code: Columns, starts: Columns) -> None:
     """Where each code's events begin once all are sorted by code."""
-    starts = np.zeros(257, np.int64)
+    for i in range(257):
+        starts[i] = 0
     for i in range(len(code)):
         starts[code[i] + 1] += 1
     for i in range(256):
         starts[i + 1] += starts[i]
-    return starts
 
 
 @njit_entry
-def pack(code: Columns, a: Columns, b: Columns, packed: Columns) -> None:
-    """Fill ``packed``, nine bytes an event: the codes, then four planes of the differences of a, and four of b."""
+def _pack(code: Columns, a: Columns, b: Columns, packed: Columns, starts: Columns, sorted_a: Columns) -> None:
     n = len(code)
-    starts = _starts(code)
-    sorted_a = np.empty(n, np.int64)
+    _find_starts(code, starts)
     for i in range(n):
         packed[i] = code[i]
         to = starts[code[i]]
@@ -73,22 +72,35 @@ def pack(code: Columns, a: Columns, b: Columns, packed: Columns) -> None:
 
 
 @njit_entry
-def unpack(packed: Columns, code: Columns, a: Columns, b: Columns) -> None:
-    """The reverse of :func:`pack`."""
+def _unpack(packed: Columns, code: Columns, a: Columns, b: Columns, starts: Columns, sorted_a: Columns) -> None:
     n = len(code)
     for i in range(n):
         code[i] = packed[i]
-    sorted_a = np.empty(n, np.uint32)
     value = np.int64(0)
     for i in range(n):
         difference = np.int64(packed[n + i]) | np.int64(packed[2 * n + i]) << 8
         difference |= np.int64(packed[3 * n + i]) << 16 | np.int64(packed[4 * n + i]) << 24
         value = (value + difference) & 0xFFFFFFFF
         sorted_a[i] = value
-    starts = _starts(code)
+    _find_starts(code, starts)
     for i in range(n):
         at = starts[code[i]]
         starts[code[i]] = at + 1
         a[i] = sorted_a[at]
         number = np.int64(packed[5 * n + at]) | np.int64(packed[6 * n + at]) << 8
         b[i] = number | np.int64(packed[7 * n + at]) << 16 | np.int64(packed[8 * n + at]) << 24
+
+
+def pack(chunk: Events) -> npt.NDArray[np.uint8]:
+    """Nine bytes an event: the codes, then four planes of the differences of a, and four of b, sorted by code."""
+    packed = np.empty(9 * chunk.length, np.uint8)
+    _pack(*chunk, packed, np.empty(257, np.int64), np.empty(chunk.length, np.int64))
+    return packed
+
+
+def unpack(packed: npt.NDArray[np.uint8]) -> Events:
+    """The reverse of :func:`pack`."""
+    count = len(packed) // 9
+    found = Events(np.empty(count, np.uint8), np.empty(count, np.uint32), np.empty(count, np.uint32))
+    _unpack(packed, *found, np.empty(257, np.int64), np.empty(count, np.int64))
+    return found

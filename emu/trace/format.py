@@ -179,9 +179,7 @@ def _inflate(data: bytes, most: int) -> bytes:
 def _encode(chunk: Events) -> bytes:
     from emu.trace import columns  # compiled, which not every use of a file needs
 
-    packed = np.empty(chunk.length * _BYTES_PER_EVENT, np.uint8)
-    columns.pack(*chunk, packed)
-    return _deflate(packed.data)
+    return _deflate(columns.pack(chunk).data)
 
 
 def _decode(data: bytes, count: int) -> Events:
@@ -191,8 +189,7 @@ def _decode(data: bytes, count: int) -> Events:
     packed = _inflate(data, count * _BYTES_PER_EVENT)
     if len(packed) != count * _BYTES_PER_EVENT:
         raise ValueError("a chunk of events has the wrong size")
-    found = Events(np.empty(count, np.uint8), np.empty(count, np.uint32), np.empty(count, np.uint32))
-    columns.unpack(np.frombuffer(packed, np.uint8), *found)
+    found = columns.unpack(np.frombuffer(packed, np.uint8))
     check_events(found)
     return found
 
@@ -215,6 +212,7 @@ class TraceWriter:
         self.path = Path(path)
         self._chunk_events = chunk_events
         self._file: BinaryIO = self.path.open("wb")
+        _encode(concatenate(()))  # loads the compiled code here and not in the thread
         self._worker = ThreadPoolExecutor(1, "trace")
         self._written: Future[None] | None = None
         self._waiting: list[Events] = []
