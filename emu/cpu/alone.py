@@ -10,9 +10,9 @@ from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
 from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
 from emu.cpu.boundary import settle_branch
-from emu.cpu.data_time import is_full, wait_for_data
+from emu.cpu.data_time import is_full
 from emu.cpu.exceptions import access_error
-from emu.cpu.fetch import fetch, fetch_rest
+from emu.cpu.fetch import enter_code, fetch, fetch_rest
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
 from emu.cpu.memory import empty_softmmu, holds_code, make_room, place, touch_data
@@ -40,11 +40,9 @@ from emu.cpu.translate import (
     CM_INHIBITED,
     SMALL_PAGE_BITS,
     charge_accesses,
-    is_repeated,
-    keep_buffer,
     note_charge,
-    note_wait,
     retract_alone,
+    time_part,
 )
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
@@ -120,19 +118,13 @@ def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
     # All parts are translated before one is accessed; but by the time that a second 4-KB page is looked at, the native
     # engine has charged the first.
     if at >= 0 or s.fault_va & PAGE - 1 == 0:
-        charge_accesses(s, s.inhibited_parts, kind)
-        if s.inhibited_parts:
-            note_charge(s, s.inhibited_parts, kind)
         if is_full(s):
-            before = s.cycles + 0
-            keep_buffer(s)
-            mode = 0
             for i in range(parts, s.n_parts):
                 part = s.parts[i]
-                mode = part.mode
-                wait_for_data(s, part.source, part.pa, part.size, kind, mode, s.cycles)
-            if s.n_parts > parts and is_repeated(s, kind, mode):
-                note_wait(s, before)
+                time_part(s, part.source, part.pa, part.size, kind, part.mode, s.cycles)
+        elif s.inhibited_parts:
+            charge_accesses(s, s.inhibited_parts, kind)
+            note_charge(s, s.inhibited_parts, kind)
     if at < 0:
         s.n_parts, s.alone_effects = parts, effects
     return at >= 0
@@ -311,6 +303,7 @@ def run_alone(s: State) -> None:
     settle_branch(s, pc)
     count, cycles = block_cost(s)
     if is_full(s):
+        enter_code(s, pc)
         begin_fetch(s)
         end_fetch(s, length)
     charge_block(s, count, cycles)

@@ -10,7 +10,7 @@ from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.state import FETCH, ITLB
 
-__all__ = ["fetch", "fetch_rest"]
+__all__ = ["enter_code", "fetch", "fetch_rest"]
 
 
 @njit
@@ -27,6 +27,13 @@ def fetch(s: State, va: int) -> tuple[int, int]:
         touch(s.mmu, ITLB, entry)
         s.code_key = -1  # the next block is another hit of its page
     return host, bits
+
+
+@njit
+def enter_code(s: State, va: int) -> None:
+    """The instruction at ``va``, which can be fetched, runs alone: note where its page is."""
+    source, _entry, pa, _perms, cm, _bits = resolve(s.mmu, va, FETCH, in_supervisor(s))
+    s.code_source, s.code_pa, s.code_mode = source, pa, cm
 
 
 @njit

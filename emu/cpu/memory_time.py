@@ -10,12 +10,13 @@ from emu.cpu.blocks import (
     rest_of_block,
     word_at,
 )
-from emu.cpu.processor import get_pc
+from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_restore, load64, store64
 from emu.cpu.state import F_RESTORE, RESTS, State
 from emu.jit import njit
-from emu.mmu.attributes import RAMBAR0, RAMBAR1
+from emu.mmu.attributes import MISS, RAMBAR0, RAMBAR1, permits, resolve
 from emu.mmu.registers import field_mask
+from emu.mmu.state import FETCH
 from emu.timing import branches, caches
 from emu.timing.caches import INHIBITED, LINE, account
 
@@ -86,6 +87,24 @@ def code_address(s: State, offset: int) -> int:
 
 
 @njit
+def crosses_page(s: State, end: int) -> bool:
+    """Whether a byte before offset ``end`` of the block lies on another page than its first one."""
+    return bool((s.block_pc + end - 1 ^ s.block_pc) & page_mask(s))
+
+
+@njit
+def find_second_page(s: State, end: int) -> bool:
+    """Where the words of the block's instruction on another page are, whose recency others see to; False if they
+    cannot be fetched: then nothing of it is."""
+    va = s.block_pc + end - 2 & 0xFFFFFFFF
+    source, _entry, pa, perms, _mode, _bits = resolve(s.mmu, va, FETCH, in_supervisor(s))
+    if source == MISS or not permits(perms, FETCH):
+        return False
+    s.second_va, s.second_pa = va, pa
+    return True
+
+
+@njit
 def may_follow(s: State, line: int) -> bool:
     """Whether an instruction in ``line`` takes no time to fetch and leaves nothing, whoever looks."""
     t = s.time
@@ -110,6 +129,8 @@ def fetch_takes(s: State, count: int) -> int:
         if op == OP_NOP:
             return done
         length = instruction_length(s, op)
+        if crosses_page(s, at + length):
+            return done
         for k in range(0, length, 2):
             new = code_address(s, at + k) & LINE_MASK
             if new != line:
@@ -130,6 +151,8 @@ def begin_fetch(s: State) -> None:
     t = s.time
     op = word_at(s, 0)
     length = instruction_length(s, op)
+    if crosses_page(s, length) and not find_second_page(s, length):
+        return
     cached = is_fetch_cached(s)
     buffered = s.mmu.cacr & DNFB != 0
     again = s.begun_again == s.block_pc
@@ -175,6 +198,8 @@ def note_lines(s: State, record: int) -> None:
         if op == OP_NOP:
             return
         at += instruction_length(s, op)
+    if crosses_page(s, at):
+        return
     present = in_shadow = True
     if page_takes_time(s):
         for k in range(0, at, 2):

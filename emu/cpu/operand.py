@@ -75,9 +75,11 @@ def note_part(s: State, source: int, pa: int, size: int, mode: int) -> None:
 @njit
 def time_parts(s: State, kind: int) -> None:
     """All parts are allowed: the access takes its time."""
-    if is_full(s):
-        for i in range(s.n_timed):
-            part = s.timed[i]
+    for i in range(s.n_timed):
+        part = s.timed[i]
+        if part.mode & CM_INHIBITED:
+            charge_accesses(s, 1, kind)
+        elif is_full(s):
             wait_for_data(s, part.source, part.pa, part.size, kind, part.mode, s.cycles)
 
 
@@ -86,7 +88,6 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
     """Big-endian read of ``size`` bytes: (OPERAND_OK, value), or (OPERAND_FAULT, faulting VA)."""
     supervisor = in_supervisor(s)
     value = 0
-    inhibited = 0
     s.n_timed = 0
     next_part = va
     for i in range(size):
@@ -105,12 +106,10 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
         if va + i == next_part:
             if source == TLB:
                 touch_data(s, entry)
-            inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
             end = part_end(next_part, bits)
             note_part(s, source, pa, min(end, va + size) - next_part, cm)
             next_part = end
         value = value << 8 | load8(host)
-    charge_accesses(s, inhibited, READ)
     time_parts(s, READ)
     return OPERAND_OK, value
 

@@ -130,6 +130,7 @@ def public_fill(_uc: int, page: int, kind: int, result: int, state: int) -> bool
         return end_with(s, EVENT_SINGLE if due == EVENT_NONE else due)
     if fill_data(s, va, WRITE if kind == UC_WRITE else READ, user, result):
         return True
+    s.begun_again = get_pc(s)
     unwind(s, get_pc(s))
     return end_with(s, EVENT_SINGLE)
 

@@ -25,6 +25,7 @@ def report(s: State) -> None:
     s.event = EVENT_STEP
     op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
     if number == VECTOR_ILLEGAL and (runs_alone(op, opcode_flags(s, op)) or has_hidden_word(s, pc, op)):
+        s.begun_again = pc
         unwind(s, pc)
         s.event = EVENT_SINGLE
     else:

@@ -164,6 +164,7 @@ STATE_DTYPE = np.dtype(
         ("image_mode", "i8", (IMAGES,)),
         ("granted_pa", "i8"),  # the access allowed last: its PA, -1 if the page must be looked at each time
         ("granted_mode", "i8"),
+        ("granted_memory", "i8"),  # it is of memory, not of a device
         # --- the block being run
         ("block_pc", "i8"),
         ("block_size", "i8"),

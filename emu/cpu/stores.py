@@ -7,7 +7,6 @@ from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
 from emu.cpu.shadow import follow
 from emu.cpu.state import State
-from emu.cpu.translate import CM_INHIBITED, charge_accesses
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.state import WRITE
@@ -31,7 +30,6 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
                     touch_data(s, entry)
                 return write_device(s, where, size, value), at
             return False, at
-    inhibited = 0
     s.n_timed = 0
     next_part = va
     for i in range(size):
@@ -41,7 +39,6 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
         if va + i == next_part:
             if source == TLB:
                 touch_data(s, entry)
-            inhibited += (cm & CM_INHIBITED) // CM_INHIBITED
             end = part_end(next_part, bits)
             note_part(s, source, pa, min(end, va + size) - next_part, cm)
             next_part = end
@@ -50,6 +47,5 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
         store8(host, value >> 8 * (size - 1 - i) & 0xFF)
         if not s.native:
             follow(s, host, 1)
-    charge_accesses(s, inhibited, WRITE)
     time_parts(s, WRITE)
     return True, 0

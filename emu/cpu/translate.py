@@ -62,13 +62,11 @@ __all__ = [
     "fill_fetch",
     "grant_data",
     "hit_in_time",
-    "is_repeated",
-    "keep_buffer",
     "note_charge",
-    "note_wait",
     "retract_alone",
     "retract_charges",
     "swap_in",
+    "time_part",
     "write_back",
 ]
 
@@ -479,10 +477,10 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
                 outcome = FILL_OK if where >= 0 else FILL_FAULT
             if outcome != FILL_OK:
                 return outcome, 0, 0, 0, -1, 0
+    s.granted_memory = 1 if host else 0
     if host and is_full(s):
         again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
         s.granted_pa, s.granted_mode = pa if again else -1, cm
-        take_time(s, va, size, kind, user)
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
 
 
@@ -497,39 +495,48 @@ def is_repeated(s: State, kind: int, mode: int) -> bool:
 def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
     """Level full: an allowed access to memory takes its time, each 4-KB page of it when unicorn comes to that.
 
-    unicorn looks more than once at an operand that crosses into another page: its stores count once.
+    unicorn looks more than once at an operand that crosses into another page: each part of it counts once.
     """
-    new = count_looks(s, va, size)
-    if kind == WRITE and not new & 1:
+    if not is_first_look(s, va, size):
         return
-    now = access_now(s)
-    before = s.cycles + 0
-    keep_buffer(s)
+    now = access_now(s) - s.cycles
     end = min(va + size, (va | (PAGE - 1)) + 1)
     at = va
     while at < end:
         source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
         part = min(end, (at | (1 << min(bits, 12)) - 1) + 1)
-        wait_for_data(s, source, pa, part - at, kind, cm, now + s.cycles - before)
+        time_part(s, source, pa, part - at, kind, cm, s.cycles + now)
         at = part
-    if is_repeated(s, kind, s.granted_mode):
+
+
+@njit
+def time_part(s: State, source: int, pa: int, size: int, kind: int, mode: int, now: int) -> None:
+    """Level full: the part of an operand that is in one page takes its time, and may have to give it back."""
+    if mode & CM_INHIBITED:
+        charge_accesses(s, 1, kind)
+        note_charge(s, 1, kind)
+        return
+    before = s.cycles + 0
+    keep_buffer(s)
+    wait_for_data(s, source, pa, size, kind, mode, now)
+    if is_repeated(s, kind, mode):
         note_wait(s, before)
 
 
 @njit
-def count_looks(s: State, va: int, size: int) -> int:
-    """1 when unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
+def is_first_look(s: State, va: int, size: int) -> bool:
+    """Whether unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
     if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
         s.look_host_pc, s.look_block = s.host_pc, s.instructions
         s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
         s.look_second = 0
-        return 1
+        return True
     if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
         if va == s.look_cross and not s.look_second:
             s.look_second = 1
-            return 1
-        return 0
-    return 1
+            return True
+        return False
+    return True
 
 
 @njit
@@ -539,7 +546,10 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
     outcome, where, perms, extent, entry, inhibited = grant_data(s, va, size, kind, user)
     if outcome != FILL_OK:
         return outcome
-    if inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
+    if is_full(s):  # whatever may happen near a limit runs alone, so it is charged at once
+        if s.granted_memory:
+            take_time(s, va, size, kind, user)
+    elif inhibited and not charge_inhibited(s, count_inhibited(s, va, size, inhibited), kind):
         return FILL_CHARGE
     if extent != WHOLE:
         slot = install(s, va, where, perms, user, SINGLE)

@@ -353,6 +353,7 @@ class Timing:
         self.pipeline = Pipeline()
         self.branches = Branches(self.p)
         self.memory = Memory(self.p)
+        self.afterwards = 0  # cycles of an instruction that come behind its accesses
         self.first: tuple[Form, int] | None = None  # an instruction that may fold the next one, and where that is
 
     # --- what happens
@@ -371,6 +372,8 @@ class Timing:
             self.cycles += self.issue(form, step)
         for access in step.accesses:
             self.access(access)
+        self.cycles += self.afterwards
+        self.afterwards = 0
         self.control(form, step)
         return self.cycles
 
@@ -458,6 +461,9 @@ class Timing:
         self.first = None if branch else (form, step.pc + form.length)
         if form.name == "RTE":
             self.pipeline = Pipeline()
+        if form.name == "RTS":  # it reads where it goes before it costs what that decides
+            self.afterwards = cell
+            return stall
         return stall + cell
 
     def set_results(self, form: Form, late: bool) -> None:
