@@ -1,4 +1,4 @@
-"""The machine's commands: ``cfemu run`` and ``cfemu boards``.
+"""The machine's commands: ``cfemu run``, ``boards``, ``timing`` and, in emu.trace.cli, ``cfemu trace``.
 
 ``kernel_model.cli`` mounts them beside its own with :func:`register` and starts everything with :func:`execute`, so
 that every command reports an error in the same way: one line on stderr and status 2, never a traceback.
@@ -102,10 +102,13 @@ def new_app(summary: str) -> typer.Typer:
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``run`` and ``boards`` to ``app``."""
+    """Add ``run``, ``boards``, ``timing`` and the group ``trace`` to ``app``."""
+    from emu.trace.cli import trace_app  # which is made with new_app
+
     app.command("run", epilog=RUN_EPILOG, help="Run any ColdFire ELF and print its counters and misses.")(run)
     app.command("boards", help="List the boards, one a line.")(boards)
     app.command("timing", epilog=TIMING_EPILOG, help="List every number of the time model, with its source.")(timing)
+    app.add_typer(trace_app, name="trace")
 
 
 def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:

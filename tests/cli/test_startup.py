@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("capstone", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pydantic", "rich", "unicorn")
+HEAVY = ("capstone", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pydantic", "rich", "unicorn", "zstandard")
 PROBE = """
 import sys
 from kernel_model.cli import main

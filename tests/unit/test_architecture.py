@@ -41,6 +41,11 @@ ALLOWED = {
     "emu.object_code": {"llvmlite"},
     "emu.timing": {"numpy", "numba", "emu.errors", "emu.jit", "emu.timing"},
     "emu.elf": {"elftools", "emu.errors"},
+    # Replays run without the machine: never emu.cpu, emu.machine, unicorn.
+    "emu.trace": {
+        *("numpy", "msgspec", "rich", "typer", "pyarrow", "zstandard"),
+        *("emu.cli", "emu.errors", "emu.jit", "emu.mmu", "emu.regions", "emu.trace"),
+    },
 }
 
 # library -> the only places that import it
@@ -48,6 +53,8 @@ FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
+    "pyarrow": {"emu.trace.exports"},  # optional
+    "zstandard": {"emu.trace.format"},
     "numba": {"emu.jit", "emu.raw_memory", "emu.cpu", "emu.mmu", "emu.timing"},
     "llvmlite": {"emu.object_code", "emu.raw_memory", "emu.cpu"},
 }
