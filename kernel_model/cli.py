@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from emu.cli import ClockName, EngineName, TimingName, execute, machine_options, new_app, register
+from kernel_model.sweep.cli import register as register_sweep
 
 __all__ = ["app", "main"]
 
@@ -116,6 +117,7 @@ def _print_table(lines: dict[str, str]) -> None:
 
 
 register(app)
+register_sweep(app)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
 from kernel_model.strategies import STRATEGIES
 
-__all__ = ["Outcome", "Selection", "compare_scenario"]
+__all__ = ["Outcome", "Selection", "compare_scenario", "versions"]
 
 VERSIONED = ("cfemu", "unicorn", "numba", "numpy")
 
@@ -64,7 +64,7 @@ def compare_scenario(
     report = Report(
         schema=SCHEMA_NAME,
         scenario=msgspec.to_builtins(scenario),
-        versions={name: _version(name) for name in VERSIONED},
+        versions=versions(),
         engine=next((outcome.engine for outcome in ordered if outcome.engine), options.engine),
         timing=options.timing,
         clock=options.clock,
@@ -93,6 +93,11 @@ def select(scenario: Scenario, selection: Selection) -> Scenario:
     if selection.seed is not None:
         changes["seed"] = selection.seed
     return msgspec.structs.replace(scenario, **changes)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what computes the figures."""
+    return {name: _version(name) for name in VERSIONED}
 
 
 def _version(name: str) -> str:

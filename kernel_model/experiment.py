@@ -28,7 +28,7 @@ from kernel_model.session import Session
 from kernel_model.strategies import STRATEGIES
 from kernel_model.workloads import WORKLOADS, Workload
 
-__all__ = ["Job", "RowOutcome", "jobs", "nucleus_of", "run_jobs", "run_row"]
+__all__ = ["Job", "RowOutcome", "fork_context", "jobs", "nucleus_of", "row_without_figures", "run_jobs", "run_row"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int,
     if not waiting:
         return
     gc.freeze()  # the workers' collections need not look at what is imported
-    with ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent) as pool:
+    with ProcessPoolExecutor(count, mp_context=fork_context(), initializer=_leave_interrupts_to_the_parent) as pool:
         futures: dict[Future[RowOutcome], int] = {pool.submit(run_row, job): index for index, job in waiting.items()}
         try:
             for future in as_completed(futures):
@@ -104,7 +104,7 @@ def run_jobs(work: list[Job], workers: int | None = None) -> Iterator[tuple[int,
             gc.unfreeze()
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def fork_context() -> multiprocessing.context.BaseContext:
     """Fork where there is fork: the workers then share what the parent has already imported and compiled."""
     methods = multiprocessing.get_all_start_methods()
     return multiprocessing.get_context("fork" if "fork" in methods else methods[0])
@@ -128,7 +128,7 @@ def _compute(job: Job) -> RowOutcome:
     try:
         plan = _plan(job, scenario.devices())
     except PlanRefused as reason:
-        return RowOutcome(_refused_row(job, str(reason)), "")
+        return RowOutcome(row_without_figures(job, str(reason)), "")
     firmware = nucleus_of(scenario)
     results: dict[str, WorkloadResult | None] = {}
     with Session(scenario, plan, _load(firmware.path), job.options) as session:
@@ -195,7 +195,8 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
         return None if session.halted else measure(session, workload)
 
 
-def _refused_row(job: Job, reason: str) -> Row:
+def row_without_figures(job: Job, reason: str | None) -> Row:
+    """The row of a combination that is refused for ``reason``, or (None) that could not be computed."""
     return Row(**_identity(job), firmware=None, refusal=reason)
 
 

@@ -21,7 +21,17 @@ from kernel_model.sizing import PAGE_SIZE, estimate
 from kernel_model.strategies.base import Reserves
 from kernel_model.structures import Alignment, sizes
 
-__all__ = ["Scenario", "ScenarioError", "load_scenario", "packaged_scenarios", "parse_scenario", "parse_size"]
+__all__ = [
+    "Scenario",
+    "ScenarioError",
+    "Strict",
+    "check_scenario",
+    "key_and_reason",
+    "load_scenario",
+    "packaged_scenarios",
+    "parse_scenario",
+    "parse_size",
+]
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
 UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
@@ -171,14 +181,14 @@ def parse_scenario(text: bytes, source: str) -> Scenario:
     try:
         scenario = msgspec.toml.decode(text, type=Scenario)
     except msgspec.ValidationError as error:
-        raise ScenarioError(source, *_key_and_reason(str(error))) from None
+        raise ScenarioError(source, *key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
-    _check(scenario, source)
+    check_scenario(scenario, source)
     return scenario
 
 
-def _key_and_reason(message: str) -> tuple[str, str]:
+def key_and_reason(message: str) -> tuple[str, str]:
     """Split msgspec's "what - at `$.path`" into our key path and reason."""
     what, _, path = message.partition(" - at `$")
     path = path.rstrip("`").removeprefix(".")
@@ -188,7 +198,7 @@ def _key_and_reason(message: str) -> tuple[str, str]:
     return path, what[:1].lower() + what[1:]
 
 
-def _check(scenario: Scenario, source: str) -> None:
+def check_scenario(scenario: Scenario, source: str) -> None:
     """Everything that types cannot say; raises :class:`ScenarioError` at the first contradiction."""
     from kernel_model.strategies import STRATEGIES
     from kernel_model.workloads import WORKLOADS

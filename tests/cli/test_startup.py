@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
-HEAVY = ("capstone", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pydantic", "rich", "unicorn", "zstandard")
+HEAVY = (
+    *("capstone", "distributed", "duckdb", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pyarrow", "pydantic"),
+    *("rich", "unicorn", "zstandard"),
+)
 PROBE = """
 import sys
 from kernel_model.cli import main
@@ -31,7 +34,9 @@ def loaded_by(*arguments: str) -> list[str]:
     return done.stdout.splitlines()[-1].split()[1:]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("compare", "--help")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("run", "--help"), ("compare", "--help"), ("sweep", "--help")], ids=" ".join
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) == []
 

@@ -29,6 +29,7 @@ MACHINE_SURFACE = {
     "emu.options",
     "emu.regions",
     "emu.run_report",
+    "emu.time_numbers",
 }
 
 # package or module -> what it may import beside the standard library and itself
@@ -53,7 +54,9 @@ FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
-    "pyarrow": {"emu.trace.exports"},  # optional
+    "pyarrow": {"emu.trace.exports", "kernel_model.sweep.columns", "kernel_model.sweep.store"},
+    "duckdb": {"kernel_model.sweep.query"},
+    "distributed": {"kernel_model.sweep.workers"},  # optional
     "zstandard": {"emu.trace.format"},
     "numba": {"emu.jit", "emu.raw_memory", "emu.cpu", "emu.mmu", "emu.timing"},
     "llvmlite": {"emu.object_code", "emu.raw_memory", "emu.cpu"},

@@ -1,0 +1,73 @@
+"""``cfemu query``: SQL on a sweep's rows. DuckDB answers; the table is called ``runs``."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from emu.errors import UsageError
+from kernel_model.sweep.store import read_rows
+
+__all__ = ["Answer", "ask", "print_answer", "print_answer_json"]
+
+WIDEST = 100_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result of SQL."""
+
+    names: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+def ask(path: Path, sql: str) -> Answer:
+    """The answer to a question. UsageError, one line, for bad SQL and for a file that no sweep has written."""
+    runs = read_rows(path)
+    with duckdb.connect(":memory:") as connection:
+        connection.register("runs", runs)
+        try:
+            result = connection.execute(sql)
+            names = [column[0] for column in result.description or ()]
+            return Answer(names, result.fetchall() if names else [])
+        except duckdb.Error as error:
+            raise UsageError(f"SQL: {_one_line(str(error))}") from None
+
+
+def _one_line(message: str) -> str:
+    """DuckDB's message up to the picture of the place, with the place in words."""
+    text, _, picture = message.partition("\n\nLINE ")
+    place = ""
+    if picture:
+        line, _, marker = picture.partition("\n")
+        shown = f"LINE {line}"
+        place = f" (at: {shown[max(marker.find('^'), 0) :].strip()[:40]})"
+    return " ".join(text.split()) + place
+
+
+def print_answer(answer: Answer) -> None:
+    """As a table, never squeezed: a line that is too long for a terminal wraps."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = [all(isinstance(row[i], int | float | None) for row in answer.rows) for i in range(len(answer.names))]
+    for name, is_number in zip(answer.names, numeric):
+        table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=True)
+    for row in answer.rows:
+        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
+    if answer.names:
+        console = Console(highlight=False, width=WIDEST)
+        console.width = console.measure(table).maximum
+        console.print(table)
+
+
+def print_answer_json(answer: Answer) -> None:
+    """As a JSON list of objects, one a row."""
+    import json
+
+    rows = [dict(zip(answer.names, row)) for row in answer.rows]
+    sys.stdout.write(json.dumps(rows, indent=2, default=str) + "\n")
