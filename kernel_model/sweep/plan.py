@@ -253,10 +253,11 @@ class _Planner:
             self.fail(name, "neither a list of values nor a range { from = ..., to = ... }")
         if not values:
             self.fail(name, "no values")
-        meant = [_meant(value) for value in values]
-        for index, value in enumerate(values):
-            if meant[index] in meant[:index]:
+        seen: set[str] = set()
+        for value in values:
+            if (meant := repr(_meant(value))) in seen:
                 self.fail(name, f"{value!r} is there twice")
+            seen.add(meant)
             self._convert(name, [(path, value)])
         return Axis(key, path, values)
 
