@@ -85,8 +85,9 @@ class Store:
         place = {name: index for index, name in enumerate(rows["run"].to_pylist())}  # of two, the later
         chosen = [place[run.name] for run in order if run.name in place]
         rows = rows.take(pa.array(chosen, pa.int64())).combine_chunks()
+        rows = rows.cast(schema())  # without what reading has added to it: the same rows are the same bytes
         sink = pa.BufferOutputStream()
-        pq.write_table(rows.replace_schema_metadata(schema().metadata), sink, compression="zstd")
+        pq.write_table(rows, sink, compression="zstd")
         _write(self._path, sink.getvalue())
         for file in _journal(self._directory):
             file.unlink()
