@@ -2,8 +2,8 @@
 
 ``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema,
 ``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
-the other. The test suite fills them in the same way and requires the same text, so no figure and no field list can be
-stale.
+the other, ``<!-- columns: runs -->`` the columns of a sweep's table. The test suite fills them in the same way and
+requires the same text, so no figure and no field list can be stale.
 """
 
 import json
@@ -18,8 +18,10 @@ from typing import Any
 __all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md")
-PLACE = re.compile(r"<!-- (?P<kind>output|schema|lines): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md", ROOT / "docs" / "sweeps.md")
+PLACE = re.compile(
+    r"<!-- (?P<kind>output|schema|lines|columns): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL
+)
 START = "from kernel_model.cli import main; main()"
 
 
@@ -91,7 +93,22 @@ def type_name(value: Mapping[str, Any]) -> str:
     return str(value.get("type", "any"))
 
 
-FILLERS = {"output": console_block, "schema": schema_tables, "lines": file_lines}
+def column_table(which: str) -> str:
+    """Columns of a sweep's table, with their types as DuckDB names them, structs and maps shortened."""
+    if which != "runs":
+        raise ValueError(f"no table {which}")
+    from kernel_model.sweep.columns import meanings, table_of
+    from kernel_model.sweep.query import ask_table
+
+    types = dict(ask_table(table_of([]), "SELECT column_name, column_type FROM (DESCRIBE runs)").rows)
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    for name, meaning in meanings().items():
+        kind = re.sub(r"\(.*\)", "", types[name])
+        lines.append(f"| `{name}` | {kind} | {meaning.replace('|', '/')} |")
+    return "\n".join([*lines, ""])
+
+
+FILLERS = {"output": console_block, "schema": schema_tables, "lines": file_lines, "columns": column_table}
 
 
 def outputs(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import types
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pyarrow as pa
@@ -20,26 +20,48 @@ from kernel_model.results import Row
 from kernel_model.scenario import Scenario, parse_size
 from kernel_model.sweep.run import Inputs, Record, Status
 
-__all__ = ["FORMAT", "PROVENANCE", "inputs_of", "schema", "table_of"]
+__all__ = ["FORMAT", "PROVENANCE", "inputs_of", "meanings", "schema", "table_of"]
 
 FORMAT = b"cfemu-sweep/1"
 #: Columns that may differ between two computations of one row.
 PROVENANCE = frozenset({"run", "engine_used", "versions", "code"})
 # Elsewhere in the row, or, as the scenario's lists, said by the row itself.
 NOT_A_COLUMN = frozenset({"summary", "board", "seed", "strategies", "mappings", "device"})
+Column = tuple[str, Any, str]
 SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
 @cache
 def schema() -> pa.Schema:
     """Every column, in order."""
-    columns: list[tuple[str, Any]] = [("run", str), ("status", Status), ("error", str)]
-    columns += [("engine", str), ("engine_used", str), ("timing", str), ("clock", str), ("tlb", int)]
-    columns += _flat(Row)
-    columns += [column for column in _flat(Scenario) if column[0] not in NOT_A_COLUMN]
-    columns += [("device_bytes", int), ("devices", list[Device])]
-    columns += [("scenario", str), ("numbers", str), ("versions", str), ("code", str)]
-    return pa.schema([(name, _arrow(kind)) for name, kind in columns], {"format": FORMAT})
+    return pa.schema([(name, _arrow(kind)) for name, kind, _ in _columns()], {"format": FORMAT})
+
+
+def meanings() -> dict[str, str]:
+    """What each column holds; "" where its name says it."""
+    return {name: meaning for name, _, meaning in _columns()}
+
+
+def _columns() -> list[Column]:
+    """Name, type and meaning of every column, in order."""
+    return [
+        ("run", str, "SHA-256 of all inputs of the run"),
+        ("status", Status, "done, refused (the combination makes no sense), failed, lost (its process died)"),
+        ("error", str, "why it failed or was lost"),
+        ("engine", str, "as asked for"),
+        ("engine_used", str, "the one that ran; empty where none did"),
+        ("timing", str, "level of the time model"),
+        ("clock", str, "what devices count as time"),
+        ("tlb", int, "entries of each of the two TLBs"),
+        *_flat(Row),
+        *(column for column in _flat(Scenario) if column[0] not in NOT_A_COLUMN),
+        ("device_bytes", int, "of all devices that appear after boot"),
+        ("devices", list[Device], "those devices, in order"),
+        ("scenario", str, "JSON: the whole scenario of this run alone, with every default filled in"),
+        ("numbers", str, "JSON: numbers of the time model that are not the manuals'"),
+        ("versions", str, "JSON: of this product and of what computes the figures"),
+        ("code", str, "SHA-256 of this product's sources"),
+    ]
 
 
 def table_of(records: list[Record]) -> pa.Table:
@@ -83,9 +105,7 @@ def _json(value: object) -> str:
 
 
 def _plain(kind: Any) -> Any:
-    """A type without its annotations and its None; a size for what is a number or a text."""
-    if get_origin(kind) is Annotated:
-        return _plain(get_args(kind)[0])
+    """A type without its None; a size for what is a number or a text."""
     if get_origin(kind) in (Union, types.UnionType):
         some = [_plain(one) for one in get_args(kind) if one is not type(None)]
         return Size if set(some) == {int, str} else some[0]
@@ -102,17 +122,26 @@ def _is_record(kind: Any) -> bool:
 
 def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
     """Names and types of a struct's or dataclass's fields."""
-    for name, inner in get_type_hints(kind, include_extras=True).items():
-        if not name.startswith("_"):
-            yield name, _plain(inner)
+    for name, inner in get_type_hints(kind).items():
+        yield name, _plain(inner)
 
 
-def _flat(kind: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(kind: Any, prefix: str = "") -> list[Column]:
     """Columns of a struct: its own fields, and those of structs in it under longer names."""
-    columns: list[tuple[str, Any]] = []
+    described = get_type_hints(kind, include_extras=True)
+    columns: list[Column] = []
     for name, inner in _fields(kind):
-        columns += _flat(inner, f"{prefix}{name}_") if _is_record(inner) else [(prefix + name, inner)]
+        if _is_record(inner):
+            columns += _flat(inner, f"{prefix}{name}_")
+        else:
+            columns.append((prefix + name, inner, _description(described[name])))
     return columns
+
+
+def _description(kind: Any) -> str:
+    """The text of a field's ``Meta``."""
+    extras = getattr(kind, "__metadata__", ())
+    return next((extra.description for extra in extras if getattr(extra, "description", None)), "")
 
 
 def _flat_values(kind: Any, value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import duckdb
 from emu.errors import UsageError
 from kernel_model.sweep.store import read_rows
 
-__all__ = ["Answer", "ask", "print_answer", "print_answer_json"]
+__all__ = ["Answer", "ask", "ask_table", "print_answer", "print_answer_json"]
 
 WIDEST = 100_000
 
@@ -25,7 +25,11 @@ class Answer:
 
 def ask(path: Path, sql: str) -> Answer:
     """The answer to a question. UsageError, one line, for bad SQL and for a file that no sweep has written."""
-    runs = read_rows(path)
+    return ask_table(read_rows(path), sql)
+
+
+def ask_table(runs: Any, sql: str) -> Answer:
+    """The same of a table in memory (``pyarrow.Table``)."""
     with duckdb.connect(":memory:") as connection:
         connection.register("runs", runs)
         try:

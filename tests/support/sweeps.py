@@ -1,11 +1,15 @@
 """Small sweeps for tests: four runs of a fraction of a second, one of which is refused."""
 
 import os
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from emu.cli import execute
+from kernel_model.cli import app
 from kernel_model.sweep.store import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +53,17 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def cfemu(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `cfemu ARGUMENTS`."""
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, env=environment(), check=False, timeout=300
-    )
+@dataclass(frozen=True)
+class Done:
+    """What a command has said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cfemu(*arguments: object) -> Done:
+    """Run `cfemu ARGUMENTS` in this process, which has the engine loaded."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        status = execute(app, [str(argument) for argument in arguments])
+    return Done(status, out.getvalue(), err.getvalue())

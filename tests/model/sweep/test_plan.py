@@ -1,6 +1,7 @@
 """SWEEP.toml: the product and what is left out of it; one line that names file and key for what it may not say."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from kernel_model.scenario import ScenarioError, load_scenario
 from kernel_model.strategies import STRATEGIES
 from kernel_model.sweep.plan import read_sweep
 from kernel_model.sweep.run import Inputs
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def inputs(tmp_path: Path, text: str) -> list[Inputs]:
@@ -222,6 +225,19 @@ def test_mistakes_name_file_and_key(tmp_path: Path, text: str, key: str, why: st
     assert message.startswith(f"{tmp_path / 'sweep.toml'}: {key}: " if key else f"{tmp_path / 'sweep.toml'}: ")
     assert why in message
     assert "\n" not in message
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "sweeps.md").read_text(), re.DOTALL)
+    (tmp_path / "numbers.toml").write_text("[costs]\nline_first = 40")
+    found = inputs(tmp_path, example)
+
+    assert (
+        len(found) == 2 * 2 * 2 * 3 * 3 * 2 * 2 * 2 * 2 * 3 * 2 // 3
+    )  # of slab's TLB sizes, two in three are excluded
+    assert {run.scenario.reserve.device for run in found} == {32 << 20, 64 << 20, 128 << 20}
+    assert {run.tlb for run in found if run.strategy == "slab"} == {32}
+    assert {run.numbers["costs"]["line_first"] for run in found} == {40}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
