@@ -116,14 +116,15 @@ class Size:
     """Stands for ``int | str``: bytes, or a number with a unit."""
 
 
+@cache
 def _is_record(kind: Any) -> bool:
     return isinstance(kind, type) and (issubclass(kind, msgspec.Struct) or dataclasses.is_dataclass(kind))
 
 
-def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
+@cache
+def _fields(kind: Any) -> list[tuple[str, Any]]:
     """Names and types of a struct's or dataclass's fields."""
-    for name, inner in get_type_hints(kind).items():
-        yield name, _plain(inner)
+    return [(name, _plain(inner)) for name, inner in get_type_hints(kind).items()]
 
 
 def _flat(kind: Any, prefix: str = "") -> list[Column]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 
 from emu.errors import UsageError
 from kernel_model.sweep.store import read_rows
@@ -70,8 +71,7 @@ def print_answer(answer: Answer) -> None:
 
 
 def print_answer_json(answer: Answer) -> None:
-    """As a JSON list of objects, one a row."""
-    import json
-
+    """As a JSON list of objects, one a row; what JSON has no word for is null (not a number) or text (a date)."""
     rows = [dict(zip(answer.names, row)) for row in answer.rows]
-    sys.stdout.write(json.dumps(rows, indent=2, default=str) + "\n")
+    encoded = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode(rows)
+    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")

@@ -56,8 +56,11 @@ def run_on_cluster(runs: list[Run], address: str, idle: Callable[[], None]) -> G
         raise UsageError(f"--cluster {address}: no scheduler answers there ({type(error).__name__})") from None
     with client:
         workers = max(1, sum(client.nthreads().values()))
-        with client.get_executor(pure=False) as executor:
+        executor = client.get_executor(pure=False)
+        try:
             yield from _through(executor, deque(runs), AHEAD * workers, idle)
+        finally:
+            executor.shutdown(wait=False)  # after Ctrl-C: what is out there is cancelled, not waited for
 
 
 def _warm_up(runs: list[Run]) -> None:

@@ -266,6 +266,20 @@ def test_the_columns_can_be_asked_for(whole: Undisturbed) -> None:
     assert [column["column_name"] for column in json.loads(done.stdout)] == read_rows(whole.rows).column_names
 
 
+def test_any_value_of_sql_is_json(whole: Undisturbed) -> None:
+    sql = "SELECT 'nan'::DOUBLE AS a, 1.5 AS b, DATE '2007-08-01' AS c, INTERVAL 1 DAY AS d, [1, NULL] AS e"
+    done = cfemu("query", whole.rows, sql, "--json")
+
+    assert json.loads(done.stdout) == [{"a": None, "b": 1.5, "c": "2007-08-01", "d": "P1D", "e": [1, None]}]
+
+
+def test_sql_without_an_answer_prints_nothing(whole: Undisturbed, tmp_path: Path) -> None:
+    done = cfemu("query", whole.rows, f"COPY (SELECT strategy FROM runs) TO '{tmp_path / 'names.csv'}'")
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "names.csv").read_text().splitlines()[:2] == ["strategy", "reserve"]
+
+
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
@@ -312,6 +326,24 @@ def test_bad_input_is_one_line(whole: Undisturbed, tmp_path: Path, arguments: tu
     assert message in done.stderr
     assert bad.read_text() == "[axes]\ncolour = [1]"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+@pytest.mark.slow
+def test_ten_random_rows_of_all_strategies_mappings_and_levels_made_again(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.parquet"
+    file = write_sweep(tmp_path, "[axes]\ntiming = ['flat', 'pipeline', 'full']")
+    swept = cfemu("sweep", file, "--out", rows)
+    again = cfemu("rerun", rows, "--random", 10, "--seed", 3)
+
+    assert swept.returncode == again.returncode == 0, swept.stderr + again.stdout + again.stderr
+    assert "120 of 120 runs" in swept.stdout
+    assert again.stdout.count(" same\n") == 10
+    done = [row for row in rows_of(rows) if row["status"] == "done"]
+    misses: dict[tuple[str, str], set[int]] = {}
+    for row in done:
+        misses.setdefault((row["strategy"], row["mapping"]), set()).add(row["misses_dtlb"])
+    assert len(done) == 3 * len(misses) > 60
+    assert all(len(counts) == 1 for counts in misses.values())  # no level of time changes a miss
 
 
 @pytest.mark.slow
