@@ -25,7 +25,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Strict",
-    "check_scenario",
+    "checked",
     "key_and_reason",
     "load_scenario",
     "packaged_scenarios",
@@ -184,7 +184,12 @@ def parse_scenario(text: bytes, source: str) -> Scenario:
         raise ScenarioError(source, *key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
-    check_scenario(scenario, source)
+    return checked(scenario, source)
+
+
+def checked(scenario: Scenario, source: str) -> Scenario:
+    """The scenario, if it says what can be meant; ``source`` names where it is from in errors."""
+    _check(scenario, source)
     return scenario
 
 
@@ -198,7 +203,7 @@ def key_and_reason(message: str) -> tuple[str, str]:
     return path, what[:1].lower() + what[1:]
 
 
-def check_scenario(scenario: Scenario, source: str) -> None:
+def _check(scenario: Scenario, source: str) -> None:
     """Everything that types cannot say; raises :class:`ScenarioError` at the first contradiction."""
     from kernel_model.strategies import STRATEGIES
     from kernel_model.workloads import WORKLOADS

@@ -42,7 +42,7 @@ from kernel_model.scenario import (
     Scenario,
     ScenarioError,
     Strict,
-    check_scenario,
+    checked,
     key_and_reason,
     load_scenario,
     packaged_scenarios,
@@ -139,7 +139,7 @@ def plan_run(inputs: Inputs) -> Run:
 def contradiction(scenario: Scenario) -> tuple[str, str] | None:
     """Key and reason, where a scenario cannot be meant."""
     try:
-        check_scenario(scenario, "")
+        checked(scenario, "")
     except ScenarioError as error:
         return error.key.replace("strategies[0]", "strategy"), error.why
     return None
@@ -205,7 +205,7 @@ class _Planner:
             return load_scenario(beside if beside.exists() else packaged_scenarios()[what])
         try:
             scenario = msgspec.convert(what, Scenario)
-            check_scenario(scenario, self.source)
+            checked(scenario, self.source)
         except msgspec.ValidationError as error:
             key, why = key_and_reason(str(error))
             self.fail(f"scenario.{key}", why)
