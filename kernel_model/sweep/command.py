@@ -48,7 +48,6 @@ def sweep(
                 " cfemu); name another file, or throw them away with --fresh"
             )
         missing = [run for run in plan if finished.get(run.name, Status.LOST) is Status.LOST]
-        new = 0
         interrupted = False
         try:
             with _Progress(len(plan), len(plan) - len(missing)) as progress:
@@ -61,13 +60,14 @@ def sweep(
                     with closing(records):  # which ends the workers
                         for record in records:
                             store.keep(record)
-                            new += 1
                             progress.step(f"{record.row.strategy} {record.row.mapping}")
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            statuses = Counter(store.finished().values())
             store.close(plan)
+        now = store.finished()
+    statuses = Counter(now.values())
+    new = sum(status is not finished.get(name) for name, status in now.items())
     return Summary(len(plan), new, {status: statuses[status] for status in Status}, interrupted)
 
 

@@ -60,15 +60,19 @@ class Store:
             path.unlink(missing_ok=True)
         self._table = read_rows(path) if path.exists() else schema().empty_table()
         self._records: dict[str, Record] = {}
-        for file in _journal(directory):
-            record = _read_record(file)
-            if record is not None:
-                self._records[file.stem] = record
+        self._read_journal()
 
     def finished(self) -> dict[str, Status]:
         """What became of the runs that are there."""
         table = dict(zip(self._table["run"].to_pylist(), map(Status, self._table["status"].to_pylist())))
         return table | {name: record.status for name, record in self._records.items()}
+
+    def _read_journal(self) -> None:
+        """Records that are on the disk and not known yet."""
+        for file in _journal(self._directory):
+            record = None if file.stem in self._records else _read_record(file)
+            if record is not None:
+                self._records[file.stem] = record
 
     def keep(self, record: Record) -> None:
         """A run is finished, and on the disk when this returns."""
@@ -78,8 +82,8 @@ class Store:
 
     def close(self, order: list[Run]) -> None:
         """Write the Parquet file: the runs of ``order`` that are finished, in that order."""
-        new = list(self._records.values())
-        rows = pa.concat_tables([self._table, table_of(new)])
+        self._read_journal()  # Ctrl-C may have come between the file and its entry here
+        rows = pa.concat_tables([self._table, table_of(list(self._records.values()))])
         if rows.num_rows == 0:
             return
         place = {name: index for index, name in enumerate(rows["run"].to_pylist())}  # of two, the later

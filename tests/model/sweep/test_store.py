@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emu.errors import UsageError
+from kernel_model.sweep import store as store_module
 from kernel_model.sweep.columns import inputs_of, schema, table_of
 from kernel_model.sweep.plan import read_sweep
 from kernel_model.sweep.run import Record, Run, Status, execute, failed, lost
@@ -112,6 +113,26 @@ def test_what_is_half_written_is_no_row(tmp_path: Path, runs: list[Run], done: R
         store.close(runs)
     assert read_rows(out).num_rows == 1
     assert not journal.exists()
+
+
+def test_a_run_interrupted_while_it_was_kept_is_kept(
+    tmp_path: Path, runs: list[Run], done: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "rows.parquet"
+    write = store_module._write
+
+    def write_and_be_interrupted(path: Path, data: object) -> None:
+        write(path, data)
+        raise KeyboardInterrupt
+
+    with open_store(out, fresh=False) as store:
+        monkeypatch.setattr(store_module, "_write", write_and_be_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.keep(done)
+        monkeypatch.undo()
+        store.close(runs)
+
+    assert read_rows(out)["run"].to_pylist() == [done.run.name]
 
 
 def test_fresh_begins_with_nothing(tmp_path: Path, runs: list[Run], done: Record) -> None:

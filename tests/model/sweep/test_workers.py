@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from emu.errors import UsageError
 from kernel_model import session
 from kernel_model.sweep import run as run_module
 from kernel_model.sweep import workers
@@ -112,3 +114,10 @@ def test_a_cluster_gives_what_this_process_gives(runs: list[Run]) -> None:
         records = list(run_on_cluster(runs, cluster.scheduler_address, nothing))
 
     assert by_name(records) == {run.name: execute(run) for run in runs}
+
+
+def test_without_dask_the_extra_is_named(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+
+    with pytest.raises(UsageError, match=r"install cfemu\[cluster\]"):
+        list(run_on_cluster(runs, "tcp://127.0.0.1:1", nothing))
