@@ -217,8 +217,10 @@ def note_lines(s: State, record: int) -> None:
 
 @njit
 def control_caches(s: State, value: int) -> None:
-    """CACR was written: its commands, at the end of the MOVEC."""
+    """CACR was written: its commands, at the end of the MOVEC. What is known of blocks is looked at again."""
     t = s.time
+    t.icache.changes += 1
+    t.ishadow.changes += 1
     if value & DCINVA:
         caches.invalidate(t.dcache)
         caches.invalidate(t.dshadow)
