@@ -6,10 +6,12 @@ pages may be of any size, and nothing behind the instruction can run, whatever i
 reached in place.
 """
 
+from emu.cpu.access_time import time_part
 from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
 from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
 from emu.cpu.boundary import settle_branch
+from emu.cpu.charges import CM_INHIBITED, charge_accesses, note_charge, retract_alone
 from emu.cpu.data_time import is_full
 from emu.cpu.exceptions import access_error
 from emu.cpu.fetch import enter_code, fetch, fetch_rest
@@ -36,14 +38,7 @@ from emu.cpu.state import (
     SEEN,
     State,
 )
-from emu.cpu.translate import (
-    CM_INHIBITED,
-    SMALL_PAGE_BITS,
-    charge_accesses,
-    note_charge,
-    retract_alone,
-    time_part,
-)
+from emu.cpu.translate import SMALL_PAGE_BITS
 from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_W, TLB, permits, resolve
 from emu.mmu.registers import VECTOR_ILLEGAL

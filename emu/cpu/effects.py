@@ -1,9 +1,9 @@
 """What a change of the MMU model means for unicorn's softmmu, which must stay a subset of it."""
 
+from emu.cpu.images import drop_images
 from emu.cpu.memory import disarm, flush_all, flush_page, place
 from emu.cpu.processor import in_supervisor
 from emu.cpu.state import State
-from emu.cpu.translate import drop_images
 from emu.jit import njit
 from emu.mmu.attributes import MISS, permits, resolve
 from emu.mmu.registers import MMUDR_LK, MMUTR_V

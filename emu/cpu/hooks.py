@@ -14,7 +14,9 @@ from emu.cpu.boundary import (
     start_known_block,
     start_known_block_in_time,
 )
+from emu.cpu.charges import retract_charges
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
+from emu.cpu.images import hit_in_time, swap_in
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
 from emu.cpu.native import CC_OP_FLAGS, CPU_OPAQUE, ENV_CC_OP
@@ -36,18 +38,7 @@ from emu.cpu.state import (
     STEP_NONE,
     State,
 )
-from emu.cpu.translate import (
-    FILL_BOUNCE,
-    FILL_CODE_WRITE,
-    FILL_FAULT,
-    FILL_OK,
-    FILL_READ_ONLY,
-    fill_data,
-    fill_fetch,
-    hit_in_time,
-    retract_charges,
-    swap_in,
-)
+from emu.cpu.translate import FILL_BOUNCE, FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
 from emu.cpu.traps import illegal_vector
 from emu.jit import cfunc, njit
 from emu.mmu.registers import VECTOR_ILLEGAL

@@ -4,6 +4,7 @@ Both engines share these functions; only leaving the machine in the middle of an
 """
 
 from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
+from emu.cpu.charges import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.cpu.clock import now
 from emu.cpu.effects import apply_effect, code_still_mapped
 from emu.cpu.interrupts import follow_devices
@@ -23,7 +24,6 @@ from emu.cpu.state import (
     F_STOP,
     State,
 )
-from emu.cpu.translate import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.devices import bus
 from emu.devices.registers import MAILBOX
 from emu.jit import njit

@@ -83,7 +83,8 @@ def code_address(s: State, offset: int) -> int:
     va = s.block_pc + offset
     if (va ^ s.block_pc) & page_mask(s) and (va ^ s.second_va) & 0xFFFFFC00 == 0:
         return int(s.second_pa & ~0x3FF | va & 0x3FF)
-    return int(s.code_pa & ~0xFFF | va & 0xFFF)
+    inside = 0x3FF if s.code_small else 0xFFF  # a 1-KB page may be at another quarter of its frame than its VA
+    return int(s.code_pa & ~inside | va & inside)
 
 
 @njit
@@ -217,8 +218,10 @@ def note_lines(s: State, record: int) -> None:
 
 @njit
 def control_caches(s: State, value: int) -> None:
-    """CACR was written: its commands, at the end of the MOVEC."""
+    """CACR was written: its commands, at the end of the MOVEC. What is known of blocks is looked at again."""
     t = s.time
+    t.icache.changes += 1
+    t.ishadow.changes += 1
     if value & DCINVA:
         caches.invalidate(t.dcache)
         caches.invalidate(t.dshadow)

@@ -3,13 +3,13 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
+from emu.cpu.charges import CM_INHIBITED, charge_accesses
 from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.device_operand import read_device
 from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
 from emu.cpu.state import State
-from emu.cpu.translate import CM_INHIBITED, charge_accesses
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
 from emu.mmu.state import READ

@@ -11,6 +11,7 @@ from numba import carray, types
 
 from emu.cpu.address_map import UC_ALONE, UC_SCRATCH
 from emu.cpu.blocks import unwind
+from emu.cpu.charges import CM_INHIBITED
 from emu.cpu.data_time import is_full
 from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
 from emu.cpu.memory import flush_all, place, touch_data
@@ -28,7 +29,7 @@ from emu.cpu.state import (
     PAGE_WRITE,
     State,
 )
-from emu.cpu.translate import CM_INHIBITED, SMALL_PAGE_BITS
+from emu.cpu.translate import SMALL_PAGE_BITS
 from emu.jit import cfunc, njit
 from emu.mmu.attributes import PERM_R, PERM_W, PERM_X, TLB, permits, resolve
 from emu.mmu.state import FETCH, READ, WRITE

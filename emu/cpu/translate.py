@@ -6,8 +6,11 @@ recently used entry is the only hit that leaves the replacement state as it is. 
 in front of the TLB change no state and stay resident. A softmmu fill is never a TLB miss by itself.
 """
 
+from emu.cpu.access_time import take_time
 from emu.cpu.address_map import UC_BOUNCE
-from emu.cpu.data_time import is_full, wait_for_data
+from emu.cpu.charges import CM_INHIBITED, charge_inhibited, count_inhibited
+from emu.cpu.data_time import is_full
+from emu.cpu.images import NO_ACCESS, arm, keep_image, keep_image_in_time
 from emu.cpu.memory import (
     LONGEST,
     clear_slot,
@@ -20,180 +23,41 @@ from emu.cpu.memory import (
     touch_data,
     uc_address,
 )
-from emu.cpu.memory_time import access_now
-from emu.cpu.native import DESC_BYTES, ENV_PC
-from emu.cpu.raw import call_restore, call_set_page, load8, load32, load64, store8, store32, store64
+from emu.cpu.native import DESC_BYTES
+from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.state import (
-    BUFFER_STATE,
-    CHARGE_COLUMNS,
-    F_RESTORE,
     F_SET_PAGE,
-    IMAGES,
-    MAX_ARMED,
     MAX_BOUNCES,
-    MAX_CHARGES,
     PAGE_CODE,
     PAGE_WRITE,
     State,
 )
-from emu.jit import njit, njit_inline
+from emu.jit import njit
 from emu.mmu.attributes import MISS, PERM_R, PERM_W, PERM_X, RAMBAR0, RAMBAR1, TLB, permits, resolve
-from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH, READ, WRITE
-from emu.timing.caches import COPYBACK, LINE, LINE_BITS, WRITE_THROUGH, account, find
-from emu.timing.state import SETS, STORE_BUFFER_ENTRIES
 
 __all__ = [
-    "CM_INHIBITED",
     "FILL_BOUNCE",
     "FILL_CHARGE",
     "FILL_CODE_WRITE",
     "FILL_FAULT",
     "FILL_OK",
     "FILL_READ_ONLY",
-    "MMU_REGISTER",
     "SINGLE",
     "SMALL_PAGE_BITS",
     "WHOLE",
-    "charge_accesses",
-    "charge_inhibited",
-    "drop_images",
     "fill_data",
     "fill_fetch",
     "grant_data",
-    "hit_in_time",
-    "note_charge",
-    "retract_alone",
-    "retract_charges",
-    "swap_in",
-    "time_part",
     "write_back",
 ]
 
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
-NO_ACCESS = 0xFFFFFFFF
-# Flag bits in the addresses of CPUTLBEntry, of QEMU with 4-KB pages: watched stores; looked up again at each access.
-TLB_NOTDIRTY, TLB_INVALID = 0x400, 0x800
-CACR_DEC = field_mask("CACR", "DEC")
+TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
-CM_INHIBITED = 2
-MMU_REGISTER = 4  # kinds of access, beside READ, WRITE, FETCH and RMW
-MEMORY_WAIT = 5  # a wait for memory that another try would have again: how long is in the fourth column
 PAGE = 4096
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
-
-
-@njit
-def image_index(page: int, user: int) -> int:
-    """Slot of the image cache for a 4-KB page."""
-    return ((page >> 12) ^ (user << 8)) & (IMAGES - 1)
-
-
-@njit
-def image_key(s: State, page: int, user: int) -> int:
-    """What a valid image of this page is filed under; a new epoch invalidates all of them."""
-    return int(page | user | (s.image_epoch << 33))
-
-
-@njit
-def drop_images(s: State, va: int, bits: int) -> None:
-    """Forget the images of the page of ``1 << bits`` bytes at ``va``."""
-    if bits > 13:
-        for i in range(IMAGES):
-            if (s.image_key[i] & 0xFFFFFFFF) >> bits == va >> bits:
-                s.image_key[i] = -1
-        return
-    page = (va >> bits) << bits & 0xFFFFF000
-    end = page + (1 << bits)
-    while page < end:
-        s.image_key[image_index(page, 0)] = -1
-        s.image_key[image_index(page, 1)] = -1
-        page += PAGE
-
-
-@njit
-def arm(s: State, slot: int, entry: int) -> None:
-    """Note a resident page of the armed entry."""
-    s.armed_entry = entry
-    for i in range(s.armed_count):
-        if s.armed_slot[i] == slot:
-            return
-    if s.armed_count == MAX_ARMED:
-        clear_slot(s.armed_slot[0])
-        s.armed_count -= 1
-        s.armed_slot[0] = s.armed_slot[s.armed_count]
-    s.armed_slot[s.armed_count] = slot
-    s.armed_count += 1
-
-
-@njit_inline
-def swap_in(s: State, va: int, kind: int, user: int) -> bool:
-    """The fast way: put back the softmmu entry this page had when it was armed before (unicorn-notes 4)."""
-    page = va & 0xFFFFF000
-    i = image_index(page, user)
-    if s.image_key[i] != image_key(s, page, user):
-        return False
-    image = s.image_address + 40 * i
-    if load32(image + 4 * kind) != page:  # addr_read, addr_write
-        return False
-    s.fills += 1
-    entry = load64(image + 32)
-    touch_data(s, entry)
-    slot = slot_of(s, va, user)
-    for k in range(4):
-        store64(slot + 8 * k, load64(image + 8 * k))
-    arm(s, slot, entry)
-    return True
-
-
-@njit_inline
-def hit_in_time(s: State, va: int, size: int, kind: int, user: int) -> bool:
-    """Level full, the fast way: an access that the model has allowed on this page before, and that hits the data cache
-    and its shadow, changes nothing but recency and the line's dirty bit."""
-    page = va & 0xFFFFF000
-    i = image_index(page, user)
-    if s.image_key[i] != image_key(s, page, user) or (va & LINE - 1) + size > LINE:
-        return False
-    image = s.image_address + 40 * i
-    if load32(image + 4 * kind) != page | TLB_INVALID:  # addr_read, addr_write
-        return False
-    t = s.time
-    if kind == WRITE and s.image_mode[i] != COPYBACK:
-        return False
-    line = s.image_pa[i] | va & PAGE - LINE
-    way = find(t.dcache, line)
-    if way < 0 or not s.mmu.cacr & CACR_DEC or (not t.in_handler and find(t.dshadow, line) < 0):
-        return False
-    if kind == WRITE:
-        t.dcache.dirty[line >> LINE_BITS & (SETS - 1), way] = 1
-    entry = load64(image + 32)
-    if entry >= 0 and entry != s.armed_entry:
-        touch_data(s, entry)
-        s.armed_entry = entry
-    s.fills += 1
-    slot = slot_of(s, va, user)
-    if load64(slot) != load64(image) or load64(slot + 24) != load64(image + 24):
-        for k in range(4):
-            store64(slot + 8 * k, load64(image + 8 * k))
-    return True
-
-
-@njit
-def keep_image_in_time(s: State, slot: int, va: int, user: int, entry: int) -> None:
-    """Level full: remember a freshly filled entry for :func:`hit_in_time`; ``entry``: the unlocked one it is of, or
-    -1."""
-    page = va & 0xFFFFF000
-    writable = load32(slot + 4)
-    if load32(slot) != page | TLB_INVALID or (writable != page | TLB_INVALID and writable != NO_ACCESS):
-        return
-    i = image_index(page, user)
-    image = s.image_address + 40 * i
-    for k in range(4):
-        store64(image + 8 * k, load64(slot + 8 * k))
-    store64(image + 32, entry)
-    s.image_pa[i], s.image_mode[i] = s.granted_pa & 0xFFFFF000, s.granted_mode
-    s.image_key[i] = image_key(s, page, user)
 
 
 @njit
@@ -217,20 +81,6 @@ def install(s: State, va: int, where: int, perms: int, user: int, size: int) -> 
     if skew:  # a 1-KB page may sit at another quarter of its 4-KB frame than its VA
         store64(slot + 24, load64(slot + 24) + skew)
     return slot
-
-
-@njit
-def keep_image(s: State, slot: int, va: int, user: int, entry: int) -> None:
-    """Remember a freshly filled entry, if it is plain memory without QEMU's slow-path flags."""
-    page = va & 0xFFFFF000
-    if load32(slot) != page or (load32(slot + 4) != page and load32(slot + 4) != 0xFFFFFFFF):
-        return
-    i = image_index(page, user)
-    image = s.image_address + 40 * i
-    for k in range(4):
-        store64(image + 8 * k, load64(slot + 8 * k))
-    store64(image + 32, entry)
-    s.image_key[i] = image_key(s, page, user)
 
 
 @njit
@@ -299,140 +149,6 @@ def write_back(s: State, i: int) -> None:
 
 
 @njit
-def continues_operand(s: State, va: int, size: int) -> bool:
-    """Whether this look belongs to the operand looked at before.
-
-    unicorn looks at an operand that crosses into the page ``operand_cross`` more than once: whole, then (load) at the
-    two aligned halves or (store) at the second page and byte by byte. A host PC runs once in a block.
-    """
-    if s.operand_host_pc != s.host_pc or s.operand_block != s.instructions:
-        return False
-    return size == 1 or va == s.operand_cross or va + size == s.operand_cross
-
-
-@njit
-def count_inhibited(s: State, va: int, size: int, parts: int) -> int:
-    """Bus accesses that this look at an operand stands for: one for each of its ``parts`` on an inhibited page."""
-    if not continues_operand(s, va, size):
-        s.operand_host_pc, s.operand_block = s.host_pc, s.instructions
-        s.operand_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
-        s.operand_counted[0] = s.operand_counted[1] = -1
-    granule = va >> SMALL_PAGE_BITS
-    accesses = 0
-    for part in range(2):
-        known = s.operand_counted[0] == granule + part or s.operand_counted[1] == granule + part
-        if parts >> part & 1 and not known:
-            s.operand_counted[0], s.operand_counted[1] = s.operand_counted[1], granule + part
-            accesses += 1
-    return accesses
-
-
-@njit
-def charge_inhibited(s: State, accesses: int, kind: int) -> bool:
-    """Charge accesses to inhibited memory or devices; False when the charge would run past a limit inside a block.
-
-    Then nothing was charged: the engine must single-step up to here, because the limit takes effect at the first
-    instruction boundary behind it and not at the end of the block.
-    """
-    if not s.single and s.cycles + accesses * cost_of(s, kind) >= s.cycle_limit:  # what follows may cost nothing (TRAP)
-        s.operand_block = -1
-        return False
-    charge_accesses(s, accesses, kind)
-    note_charge(s, accesses, kind)
-    return True
-
-
-@njit
-def note_charge(s: State, accesses: int, kind: int) -> None:
-    """Remember a charge, in case the instruction is begun again."""
-    if s.charged_block != s.instructions:
-        s.charged_block = s.instructions
-        s.n_charged = 0
-    if s.n_charged == MAX_CHARGES:  # the older half belongs to instructions that are over
-        s.n_charged = MAX_CHARGES // 2
-        for i in range(MAX_CHARGES // 2):
-            for k in range(CHARGE_COLUMNS):
-                s.charged[i, k] = s.charged[i + MAX_CHARGES // 2, k]
-    i = s.n_charged
-    s.charged[i, 0], s.charged[i, 1], s.charged[i, 2] = s.host_pc, accesses, kind
-    s.n_charged = i + 1
-
-
-@njit
-def note_wait(s: State, before: int) -> None:
-    """Remember an access that began at cycle ``before``, with the bus as :func:`keep_buffer` kept it."""
-    note_charge(s, 1, MEMORY_WAIT)
-    i = s.n_charged - 1
-    s.charged[i, 3] = s.cycles - before
-    for k in range(BUFFER_STATE):
-        s.charged[i, 4 + k] = s.buffer_before[k]
-
-
-@njit
-def keep_buffer(s: State) -> None:
-    """Note the state of the bus and the store buffer in front of an access."""
-    s.buffer_before[0] = s.time.bus_free
-    for k in range(STORE_BUFFER_ENTRIES):
-        s.buffer_before[1 + k] = s.time.stores[k]
-
-
-@njit
-def retract(s: State, i: int) -> None:
-    """Take one charge back. The first one of an instruction comes last, and with it the buffer is as it was."""
-    if s.charged[i, 2] != MEMORY_WAIT:
-        charge_accesses(s, -s.charged[i, 1], s.charged[i, 2])
-        return
-    s.cycles -= s.charged[i, 3]
-    account(s.time, -s.charged[i, 3], False)
-    s.time.bus_free = s.charged[i, 4]
-    for k in range(STORE_BUFFER_ENTRIES):
-        s.time.stores[k] = s.charged[i, 5 + k]
-
-
-@njit
-def cost_of(s: State, kind: int) -> int:
-    """Cycles of one access on top of its instruction's."""
-    if kind == MMU_REGISTER:
-        return int(s.time.costs.mmu_register_access)
-    return int(s.time.costs.inhibited_write if kind == WRITE else s.time.costs.inhibited_read)
-
-
-@njit
-def charge_accesses(s: State, accesses: int, kind: int) -> None:
-    """Charge accesses to inhibited memory or the MMU's registers; a negative number takes them back."""
-    s.cycles += accesses * cost_of(s, kind)
-    if kind == WRITE:
-        s.inhibited_writes += accesses
-    elif kind != MMU_REGISTER:
-        s.inhibited_reads += accesses
-
-
-@njit
-def retract_charges(s: State, pc: int) -> None:
-    """Native: the instruction at ``pc``, in the block that runs, is begun again: take back what it was charged."""
-    if s.single:
-        retract_alone(s)
-        return
-    if s.charged_block == s.instructions:
-        for i in range(s.n_charged - 1, -1, -1):
-            call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
-            if load32(s.env + ENV_PC) == pc:
-                retract(s, i)
-    s.n_charged = 0
-    s.operand_block = -1
-
-
-@njit
-def retract_alone(s: State) -> None:
-    """The instruction that runs alone is begun again: take back what it was charged."""
-    if s.charged_block == s.instructions:
-        for i in range(s.n_charged - 1, -1, -1):
-            retract(s, i)
-    s.n_charged = 0
-    s.operand_block = -1
-
-
-@njit
 def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int, int]:
     """What the model allows this data access.
 
@@ -482,61 +198,6 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
         again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
         s.granted_pa, s.granted_mode = pa if again else -1, cm
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
-
-
-@njit
-def is_repeated(s: State, kind: int, mode: int) -> bool:
-    """Whether another try of an access would take its time again: a line that was filled is there, but not so what goes
-    to memory each time."""
-    return bool(not s.mmu.cacr & CACR_DEC or (kind == WRITE and mode == WRITE_THROUGH))
-
-
-@njit
-def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
-    """Level full: an allowed access to memory takes its time, each 4-KB page of it when unicorn comes to that.
-
-    unicorn looks more than once at an operand that crosses into another page: each part of it counts once.
-    """
-    if not is_first_look(s, va, size):
-        return
-    now = access_now(s) - s.cycles
-    end = min(va + size, (va | (PAGE - 1)) + 1)
-    at = va
-    while at < end:
-        source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
-        part = min(end, (at | (1 << min(bits, 12)) - 1) + 1)
-        time_part(s, source, pa, part - at, kind, cm, s.cycles + now)
-        at = part
-
-
-@njit
-def time_part(s: State, source: int, pa: int, size: int, kind: int, mode: int, now: int) -> None:
-    """Level full: the part of an operand that is in one page takes its time, and may have to give it back."""
-    if mode & CM_INHIBITED:
-        charge_accesses(s, 1, kind)
-        note_charge(s, 1, kind)
-        return
-    before = s.cycles + 0
-    keep_buffer(s)
-    wait_for_data(s, source, pa, size, kind, mode, now)
-    if is_repeated(s, kind, mode):
-        note_wait(s, before)
-
-
-@njit
-def is_first_look(s: State, va: int, size: int) -> bool:
-    """Whether unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
-    if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
-        s.look_host_pc, s.look_block = s.host_pc, s.instructions
-        s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
-        s.look_second = 0
-        return True
-    if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
-        if va == s.look_cross and not s.look_second:
-            s.look_second = 1
-            return True
-        return False
-    return True
 
 
 @njit

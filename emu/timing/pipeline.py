@@ -89,29 +89,27 @@ def elapse(t: Time, cycles: int) -> None:
 
 
 @njit
-def longest_address(t: Time, mask: int) -> int:
-    """Cycles until all registers of ``mask`` can be used in addresses."""
-    longest = 0
-    waits = t.a & ADDRESS_BITS
+def longest(waits: int, bits: int, mask: int) -> int:
+    """The longest of the waits, of ``bits`` bits each, that ``mask`` names."""
+    found = 0
     while mask and waits:
         if mask & 1:
-            longest = max(longest, waits & 7)
+            found = max(found, waits & (1 << bits) - 1)
         mask >>= 1
-        waits >>= 3
-    return longest
+        waits >>= bits
+    return found
+
+
+@njit
+def longest_address(t: Time, mask: int) -> int:
+    """Cycles until all registers of ``mask`` can be used in addresses."""
+    return longest(t.a & ADDRESS_BITS, 3, mask)
 
 
 @njit
 def longest_operand(t: Time, mask: int) -> int:
     """Cycles until all fields of ``mask`` (registers, FP registers, condition code, EMAC) can be operands."""
-    longest = 0
-    waits = t.b & OPERAND_BITS
-    while mask and waits:
-        if mask & 1:
-            longest = max(longest, waits & 3)
-        mask >>= 1
-        waits >>= 2
-    return longest
+    return longest(t.b & OPERAND_BITS, 2, mask)
 
 
 @njit

@@ -9,10 +9,12 @@ from benchmarks import suite
 from emu.board import get_board
 from emu.counters import Bill
 from emu.errors import UsageError
-from emu.machine import Machine
+from emu.machine import Machine, StopReason
 from emu.timing.constants import Costs
 from emu.timing.state import LEVELS
-from tests.support.guest import ENGINES
+from tests.support import asm
+from tests.support.cache_program import IEC
+from tests.support.guest import BOARD, CODE, ENGINES, EUSP
 
 TABLE = suite.get_kernel("table")
 SIZE = 8192  # 64 pages: each search misses
@@ -58,3 +60,22 @@ def test_memory_takes_time_only_where_it_is_modelled() -> None:
         own, changed = (searched("direct", timing=timing, costs=costs) for costs in (Costs(), slow))
         assert (changed.cycles > own.cycles) is changes
         assert changed.instructions == own.instructions
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_cache_that_is_switched_off_costs_from_the_next_instruction_on(engine: str) -> None:
+    """The same loop with the instruction cache on, off and on again."""
+    counted = []
+    with Machine(BOARD, engine, timing="full") as machine:
+        loop = (
+            asm.moveq(100, asm.D0) + asm.addq(1, asm.d(asm.D1)) + asm.alu_i("subi", 1, asm.D0) + asm.branch_b("ne", -10)
+        )
+        machine.write_physical(CODE, loop + asm.HALT)
+        for cacr in (EUSP | IEC, EUSP, EUSP | IEC):
+            machine.registers.update({"sr": 0x2700, "pc": CODE, "cacr": cacr})
+            before = machine.counters()
+            assert machine.run().reason is StopReason.HALT
+            counted.append((machine.counters() - before).cycles)
+    on, off, on_again = counted
+    assert off > 10 * on_again
+    assert on > on_again  # the first time its lines had to come

@@ -6,6 +6,7 @@ time. Levels: "flat" (cells only), "pipeline", "full".
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -95,7 +96,7 @@ class Entry:
     """An exception was taken, and control went to ``handler``; ``accesses``: its frame and its vector. ``fetch``,
     ``before``: words fetched and data accesses made by an instruction that could then not be completed. ``doubtful``:
     the part of an operand in front of the page that was refused; the model leaves open whether it was accessed, and
-    takes it that it was not."""
+    takes it that it was not. ``refused``: that instruction."""
 
     vector: int
     handler: int
@@ -103,6 +104,7 @@ class Entry:
     before: tuple[Access, ...] = ()
     fetch: tuple[Access, ...] = ()
     doubtful: tuple[Access, ...] = ()
+    refused: Step | None = None
 
 
 @dataclass
@@ -379,20 +381,29 @@ class Timing:
 
     def exception(self, entry: Entry) -> int:
         """An exception is taken. The cycles after it."""
+        spent = self.spent_in_vain(entry)
         self.pipeline = Pipeline()
         self.first = None
         if self.level == "full":
             for word in entry.fetch:
                 self.cycles = self.memory.fetch(word, self.cacr, self.cycles)
+        self.cycles += spent
         for access in entry.before:
             self.access(access)
-        self.cycles += self.p.exception
+        self.cycles += self.p.exception - spent
         if self.level == "full":
             for access in entry.accesses:
                 self.access(access)
         return self.cycles
 
     # --- parts
+
+    def spent_in_vain(self, entry: Entry) -> int:
+        """4: stalls and cell of an instruction that was refused an access: the accesses before that one came behind
+        them, but they are not charged."""
+        if entry.refused is None or not entry.before or self.level != "full":
+            return 0
+        return copy.deepcopy(self).issue(decode(entry.refused.pc, entry.refused.code), entry.refused)
 
     def access(self, access: Access) -> None:
         """4: the time of one data access; while memory is ideal only what leaves the core takes any."""

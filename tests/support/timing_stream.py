@@ -175,7 +175,8 @@ class Recorder:
             elif entry is not None and entry.vector < FIRST_INTERRUPT and entry.vector not in BETWEEN:
                 entry = replace(entry, fetch=prepared.fetch)
                 if entry.vector == ACCESS_ERROR:
-                    entry = replace(entry, before=prepared.accesses, doubtful=prepared.doubtful)
+                    refused = None if prepared.form is None else Step(pc, prepared.code, stacked)
+                    entry = replace(entry, before=prepared.accesses, doubtful=prepared.doubtful, refused=refused)
             if entry is not None:
                 yield entry
             if not retired and not exceptions and not self.ended:

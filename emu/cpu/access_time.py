@@ -1,0 +1,72 @@
+"""Level full: an allowed data access takes its time, part by part (docs/timing-model.md, section 4)."""
+
+from emu.cpu.charges import CM_INHIBITED, charge_accesses, keep_buffer, note_charge, note_wait
+from emu.cpu.data_time import wait_for_data
+from emu.cpu.memory_time import access_now
+from emu.cpu.state import State
+from emu.jit import njit
+from emu.mmu.attributes import resolve
+from emu.mmu.registers import field_mask
+from emu.mmu.state import WRITE
+from emu.timing.caches import WRITE_THROUGH
+
+__all__ = ["take_time", "time_part"]
+
+CACR_DEC = field_mask("CACR", "DEC")
+PAGE = 4096
+UC_PAGE_BITS = 12  # unicorn's pages
+
+
+@njit
+def is_repeated(s: State, kind: int, mode: int) -> bool:
+    """Whether another try of an access would take its time again: a line that was filled is there, but not so what goes
+    to memory each time."""
+    return bool(not s.mmu.cacr & CACR_DEC or (kind == WRITE and mode == WRITE_THROUGH))
+
+
+@njit
+def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
+    """Level full: an allowed access to memory takes its time, each 4-KB page of it when unicorn comes to that.
+
+    unicorn looks more than once at an operand that crosses into another page: each part of it counts once.
+    """
+    if not is_first_look(s, va, size):
+        return
+    now = access_now(s) - s.cycles
+    end = min(va + size, (va | (PAGE - 1)) + 1)
+    at = va
+    while at < end:
+        source, _entry, pa, _perms, cm, bits = resolve(s.mmu, at, kind, 1 - user)
+        part = min(end, (at | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1)
+        time_part(s, source, pa, part - at, kind, cm, s.cycles + now)
+        at = part
+
+
+@njit
+def time_part(s: State, source: int, pa: int, size: int, kind: int, mode: int, now: int) -> None:
+    """Level full: the part of an operand that is in one page takes its time, and may have to give it back."""
+    if mode & CM_INHIBITED:
+        charge_accesses(s, 1, kind)
+        note_charge(s, 1, kind)
+        return
+    before = s.cycles + 0
+    keep_buffer(s)
+    wait_for_data(s, source, pa, size, kind, mode, now)
+    if is_repeated(s, kind, mode):
+        note_wait(s, before)
+
+
+@njit
+def is_first_look(s: State, va: int, size: int) -> bool:
+    """Whether unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
+    if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
+        s.look_host_pc, s.look_block = s.host_pc, s.instructions
+        s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
+        s.look_second = 0
+        return True
+    if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
+        if va == s.look_cross and not s.look_second:
+            s.look_second = 1
+            return True
+        return False
+    return True
