@@ -101,7 +101,8 @@ HASH_BUCKETS = 4096
 """Buckets of the object hash, 8 B each; bucket = low bits of the OID (kernel sheet 0.10, 5)."""
 MAX_RANGES = 32
 """Entries of the soft kernel map, 16 B each, scanned linearly (kernel sheet 0.7)."""
-MAX_USER_PROCESSES = 8
+MAX_USER_PROCESSES = 301
+"""A server and 300 clients (kernel sheet 8, W2). ASIDs are 8 bits, so from 255 on processes share them."""
 CAP_PAGE_DIVISOR = 10
 """nPage / 10 of the frames are capability pages, the rest data pages (kernel sheet 3)."""
 DEVICE_OID_HIGH = 0xFF00_0000
@@ -270,6 +271,11 @@ class Command(IntEnum):
     through it, as after a refusal. -> status, (console pages attached, characters written)."""
     CRASH = 7
     """(CRASH_* kind): make one fatal access, for tests of the panic path."""
+    FAN_IN = 8
+    """(clients, calls of each, capabilities, seed): user processes 1..clients call process 0, all at one priority, so
+    that calls queue at the server (operation IPC each way). 1..4 capabilities go with a call, the reply capability is
+    the first. seed, not 0, decides the order in which clients start. Needs user_processes > clients.
+    -> status, (calls answered to the client that made them, messages the server received, calls that had to queue)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3

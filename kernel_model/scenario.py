@@ -34,6 +34,9 @@ WORKLOAD_LIMITS = {
     "prepares": (1, MANY),
     "frame_buffer_rounds": (1, MANY),
     "frame_buffer_prepares": (1, MANY),
+    "fan_in_clients": (1, abi.MAX_USER_PROCESSES - 1),
+    "fan_in_calls": (1, MANY),
+    "fan_in_capabilities": (1, 4),
 }
 
 Fail = Callable[[str, str], NoReturn]
@@ -94,6 +97,9 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     prepares: int = 2000
     frame_buffer_rounds: int = 500
     frame_buffer_prepares: int = 4
+    fan_in_clients: int = 50
+    fan_in_calls: int = 20
+    fan_in_capabilities: int = 2
 
 
 class DeviceTable(Strict, frozen=True, kw_only=True):
@@ -232,9 +238,14 @@ def _check_reserve(scenario: Scenario, fail: Fail) -> None:
 def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
     struct_sizes = sizes(scenario.kernel.alignment)
     try:
-        estimate(board.ram[0][1], abi.IMAGE_SIZE, struct_sizes=struct_sizes, tables=scenario.kernel.tables)
+        heap = estimate(board.ram[0][1], abi.IMAGE_SIZE, struct_sizes=struct_sizes, tables=scenario.kernel.tables)
     except ValueError as error:
         fail("board", f"{scenario.board} is too small for its kernel: {error}")
+    workload, run = scenario.workload, scenario.workload.run or ()
+    if workload.processes > heap.count("process"):
+        fail("workload.processes", f"the kernel of {scenario.board} has {heap.count('process')} processes")
+    if "fan-in" in run and workload.fan_in_clients + 1 > heap.count("process"):
+        fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
 
 
 def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:

@@ -84,7 +84,7 @@ struct registers {
     u8 rest[74];    /* FPU and EMAC state, unused here */
 };
 
-enum run_state { RUN_IDLE, RUN_READY, RUN_RECEIVING };
+enum run_state { RUN_IDLE, RUN_READY, RUN_RECEIVING, RUN_SENDING };
 
 struct process {
     struct header header;
@@ -179,13 +179,18 @@ extern u32 current_tag;
 void user_build(void);
 struct process *user_process(u32 number);
 u32 run_rounds(u32 rounds, u32 prepares, u32 seed, u32 first_page, u32 pages, u32 *found);
+struct process *user_start(u32 number, const char *program);
 void switch_to(struct process *process);
 void queues_reset(void);
 void process_wait(struct process *process);
+void process_ready(struct process *process);
+u32 dispatch(void);
+extern u32 calls_queued;
 void enter_user(void); /* trap.S: run `current` until a process executes trap #1 */
 
-/* ---- cold prepare (cold.c) ----------------------------------------------------------------------------------- */
+/* ---- workloads: cold prepare (cold.c), fan-in (fan_in.c) ------------------------------------------------------ */
 u32 cold_prepare(u32 lookups, u32 seed);
+u32 fan_in(u32 clients, u32 calls, u32 capabilities, u32 seed, u32 *received);
 
 /* ---- mailbox (mailbox.c), panic (panic.c) -------------------------------------------------------------------- */
 extern volatile u32 *mailbox;
@@ -199,6 +204,16 @@ void panic(u32 code, u32 va, u32 detail) __attribute__((noreturn));
 extern const struct parameters boot; /* written by the host before reset, read-only for the nucleus */
 extern u32 vectors[256];
 extern char kernel_tables[], kernel_tables_end[];
+
+static inline u32 random(u32 *state)
+{
+    u32 x = *state; /* xorshift32: never 0 */
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return *state = x;
+}
 
 static inline u32 pages_of(u32 bytes) { return (bytes + page_size - 1) >> boot.page_shift; }
 static inline void mmu_write(u32 reg, u32 value)

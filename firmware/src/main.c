@@ -69,6 +69,17 @@ static u32 frame_buffer(const u32 *arguments, u32 *figures)
     return rounds(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], figures);
 }
 
+static u32 clients(const u32 *arguments, u32 *figures)
+{
+    u32 n = arguments[0], calls = arguments[1], queued = calls_queued;
+
+    if (!n || n >= boot.user_processes || !calls || arguments[2] - 1 >= 4 || !arguments[3])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = fan_in(n, calls, arguments[2], arguments[3], &figures[1]);
+    figures[2] = calls_queued - queued;
+    return figures[0] == n * calls ? REFUSAL_OK : REFUSAL_NOT_ATTACHED;
+}
+
 static u32 give_back(const u32 *arguments, u32 *figures)
 {
     figures[0] = release(arguments[0]);
@@ -110,7 +121,7 @@ static u32 crash(const u32 *arguments, u32 *figures)
 static command *const commands[] = {
     [CMD_ATTACH] = attach,        [CMD_COLD_PREPARE] = cold, [CMD_PING_PONG] = ping_pong,
     [CMD_FRAME_BUFFER] = frame_buffer, [CMD_RELEASE] = give_back, [CMD_ANNOUNCE] = tell,
-    [CMD_CRASH] = crash,
+    [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

@@ -5,12 +5,14 @@
  * Both:    a4 = page size, a5 = end of the data pages
  * client:  d5 = round trips to make, d6 = PRNG state, d2 = prepares per round trip, d3 = pages, a3 = first page number
  * server:  d5 = round trips answered
+ * fan-in:  the client has d2 = its number, d5 = calls to make, d6 = d0 of a call, and counts in d7 the answers that are
+ *          its own; the server counts in d5 what it receives
  */
 #include "kernel_asm.h"
 
         .section .rodata
         .balign 4
-        .globl  user_programs, user_client, user_server, user_programs_end
+        .globl  user_programs, user_client, user_server, user_fan_client, user_fan_server, user_programs_end
 user_programs:
 
 user_client:
@@ -62,4 +64,36 @@ user_server:
         moveq   #0,%d0                  /* capability register 0: the client's reply endpoint */
         trap    #0
         bra.s   user_server
+
+user_fan_client:
+        move.l  %d2,-(%sp)
+        moveq   #0,%d7
+1:      lea     USER_DATA_VA,%a6
+2:      addq.l  #1,(%a6)
+        adda.l  %a4,%a6
+        cmpa.l  %a5,%a6
+        bcs.s   2b
+        move.l  %d6,%d0
+        move.l  %d5,%d1
+        move.l  (%sp),%d2
+        trap    #3
+        cmp.l   %d5,%d1                 /* the server sends back what it got */
+        bne.s   3f
+        cmp.l   (%sp),%d2
+        bne.s   3f
+        addq.l  #1,%d7
+3:      subq.l  #1,%d5
+        bne.s   1b
+        trap    #4
+
+user_fan_server:
+        addq.l  #1,%d5
+        lea     USER_DATA_VA,%a6
+1:      addq.l  #1,(%a6)
+        adda.l  %a4,%a6
+        cmpa.l  %a5,%a6
+        bcs.s   1b
+        moveq   #2,%d0                  /* where the reply capability has arrived */
+        trap    #3
+        bra.w   user_fan_server
 user_programs_end:

@@ -1,6 +1,6 @@
 """The registry: every workload by name, in the order in which those that share a machine run."""
 
-from kernel_model.workloads import boot, bring_up, cold_prepare, frame_buffer, ping_pong
+from kernel_model.workloads import boot, bring_up, cold_prepare, fan_in, frame_buffer, ping_pong
 from kernel_model.workloads.base import Workload
 
 __all__ = ["WORKLOADS", "Workload"]
@@ -13,5 +13,6 @@ WORKLOADS: dict[str, Workload] = {
         bring_up.WORKLOAD,
         frame_buffer.WORKLOAD,
         *cold_prepare.WORKLOADS,
+        fan_in.WORKLOAD,
     )
 }

@@ -1,0 +1,75 @@
+"""Workloads that only run where a scenario names them: chosen, sized and counted as the scenario says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emu.board import BOARDS
+from kernel_model.compare import Selection, compare_scenario
+from kernel_model.results import Row, WorkloadResult
+from kernel_model.scenario import ScenarioError, parse_scenario
+from kernel_model.workloads import WORKLOADS
+
+CARD = """
+[[device]]
+name = "card"
+kind = "lcd"
+"""
+Run = Callable[..., Row]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Computes one row of a scenario with the given ``[workload]`` table."""
+
+    def row(table: str, strategy: str = "reserve", mapping: str = "paged-8k", more: str = "") -> Row:
+        file = tmp_path / "workload.toml"
+        file.write_text(f"{more}\n[workload]\n{table}\n{CARD}")
+        (row,) = compare_scenario(file, Selection((strategy,), (mapping,))).report.rows
+        return row
+
+    return row
+
+
+def result(row: Row, name: str) -> WorkloadResult:
+    """The figures of one workload of a row."""
+    assert row.workloads is not None
+    return row.workloads[name]
+
+
+def test_what_the_default_leaves_out_is_run_by_name_only(run: Run) -> None:
+    extra = {name for name, workload in WORKLOADS.items() if not workload.by_default}
+    assert "fan-in" in extra
+    assert (
+        set(run("ipc_round_trips = 1\nprepares = 1\nframe_buffer_rounds = 1").workloads or ()) == set(WORKLOADS) - extra
+    )
+
+
+def test_fan_in_has_as_many_clients_and_calls_as_the_scenario_says(run: Run) -> None:
+    table = "run = ['fan-in', 'ping-pong']\nipc_round_trips = 10\nfan_in_clients = 12\nfan_in_calls = 5"
+    row = run(table)
+    assert result(row, "fan-in").operations["ipc"].count == 2 * 12 * 5
+    assert result(row, "ping-pong") == result(run("run = ['ping-pong']\nipc_round_trips = 10"), "ping-pong")
+    more = run(table.replace("12", "24"))
+    assert result(more, "fan-in").operations["ipc"].count == 2 * 24 * 5
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('run = ["fan-in"]\nfan_in_clients = 83', "workload.fan_in_clients"),
+        ("processes = 84", "workload.processes"),
+    ],
+)
+def test_a_kernel_too_small_for_a_workload_is_told_by_its_key(
+    monkeypatch: pytest.MonkeyPatch, table: str, key: str
+) -> None:
+    board = replace(BOARDS["coyotos128"], name="tiny", ram=((0xC000_0000, 16 << 20),))  # its kernel has 83 processes
+    monkeypatch.setitem(BOARDS, "tiny", board)
+    text = f'board = "tiny"\n[workload]\n{table}'
+    parse_scenario(text.replace("83", "82").replace("84", "83").encode(), "t")
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(text.encode(), "t")
+    assert caught.value.key == key
