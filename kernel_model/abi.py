@@ -53,6 +53,7 @@ __all__ = [
     "SUPERVISOR_LIMIT",
     "TRANSMAP_VA",
     "USER_DATA_VA",
+    "USER_SPACE_VA",
     "USER_STACK_VA",
     "USER_TEXT_VA",
     "Command",
@@ -92,6 +93,8 @@ USER_TEXT_VA = 0x0010_0000
 USER_DATA_VA = 0x0020_0000
 USER_STACK_VA = 0x0030_0000
 """User address space: one text page, ``user_data_pages`` data pages, one stack page, in frames of the process's own."""
+USER_SPACE_VA = 0x4000_0000
+"""Memory that Command.SPACE gives a process: found by walking its GPTs at each miss, never through its table."""
 PARAMETER_OFFSET = 0x400
 """Offset of the parameter block from ram_base: directly behind the 1-KB vector table."""
 PARAMETER_SIZE = 0x100
@@ -276,6 +279,14 @@ class Command(IntEnum):
     that calls queue at the server (operation IPC each way). 1..4 capabilities go with a call, the reply capability is
     the first. seed, not 0, decides the order in which clients start. Needs user_processes > clients.
     -> status, (calls answered to the client that made them, messages the server received, calls that had to queue)."""
+    SPACE = 9
+    """(processes, bytes, depth, seed): give each of the first user processes so much memory of its own at
+    USER_SPACE_VA, in random pages of page space (cleared), reached through *depth* levels of random GPTs; what an
+    earlier SPACE gave is taken back. 1..processes, depth 1..5, 16^depth pages at most, seed not 0.
+    -> status, (pages given, GPTs used)."""
+    FAULT_STORM = 10
+    """(processes, touches of each, seed): each of the processes, one after the other, increments the first word of
+    random pages of its SPACE; a miss walks the GPTs (operation WALK). -> status, (touches, walks, GPTs visited)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3
@@ -299,6 +310,8 @@ class Operation(IntEnum):
     RELEASE = 9
     CONSOLE = 10
     """attach of the console and the message"""
+    WALK = 11
+    """a user miss that walks the GPTs, from the miss handler's call to the loaded entry"""
 
 
 @unique
@@ -322,6 +335,8 @@ class Refusal(IntEnum):
     """object-table entries exhausted"""
     NOT_ATTACHED = 8
     """an operation on a device page found no header"""
+    NO_OBJECT = 9
+    """not enough free objects of a type"""
     NO_FRAME = 16
     """the model has no frame to give"""
     POLICY = 17

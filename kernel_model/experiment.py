@@ -180,6 +180,8 @@ def _chosen(workload: Workload, names: list[str] | None) -> bool:
 
 def measure(session: Session, workload: Workload) -> WorkloadResult:
     """Run one workload between two readings of the counters."""
+    if workload.prepare is not None:
+        workload.prepare(session)
     before = session.counters()
     workload.run(session)
     return workload_result(session.counters() - before, session.device_pages())

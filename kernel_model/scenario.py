@@ -28,6 +28,7 @@ UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
 ADDRESS_SPACE = 1 << 32
 MANY = 1_000_000
+GPT_SLOTS = 16
 WORKLOAD_LIMITS = {
     "processes": (2, abi.MAX_USER_PROCESSES),
     "ipc_round_trips": (1, MANY),
@@ -37,6 +38,8 @@ WORKLOAD_LIMITS = {
     "fan_in_clients": (1, abi.MAX_USER_PROCESSES - 1),
     "fan_in_calls": (1, MANY),
     "fan_in_capabilities": (1, 4),
+    "storm_touches": (1, MANY),
+    "storm_depth": (1, 5),
 }
 
 Fail = Callable[[str, str], NoReturn]
@@ -100,6 +103,13 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     fan_in_clients: int = 50
     fan_in_calls: int = 20
     fan_in_capabilities: int = 2
+    storm_touches: int = 2000
+    storm_memory: int | str = "4 MB"
+    storm_depth: int = 3
+
+    def storm_bytes(self) -> int:
+        """Memory of each process of the fault storm, in bytes."""
+        return parse_size(self.storm_memory)
 
 
 class DeviceTable(Strict, frozen=True, kw_only=True):
@@ -222,6 +232,8 @@ def _check(scenario: Scenario, source: str) -> None:
     board = BOARDS[scenario.board]
     _check_reserve(scenario, fail)
     _check_kernel(scenario, board, fail)
+    if "fault-storm" in (scenario.workload.run or ()):
+        _check_storm(scenario, board, fail)
     _check_devices(scenario, board, fail)
 
 
@@ -246,6 +258,21 @@ def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
         fail("workload.processes", f"the kernel of {scenario.board} has {heap.count('process')} processes")
     if "fan-in" in run and workload.fan_in_clients + 1 > heap.count("process"):
         fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
+
+
+def _check_storm(scenario: Scenario, board: Board, fail: Fail) -> None:
+    workload = scenario.workload
+    try:
+        size = workload.storm_bytes()
+    except ValueError as error:
+        fail("workload.storm_memory", str(error))
+    ram = board.ram[0][1]
+    if not 1 <= size * workload.processes <= ram // 2:
+        fail("workload.storm_memory", f"{workload.processes} processes may have up to half of {ram >> 20} MB of RAM")
+    page = 4096 if Mapping.PAGED_4K in (scenario.mappings or Mapping) else PAGE_SIZE
+    reach = page * GPT_SLOTS**workload.storm_depth
+    if size > reach:
+        fail("workload.storm_depth", f"{workload.storm_depth} levels of GPTs reach {reach} bytes of {page}-byte pages")
 
 
 def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:

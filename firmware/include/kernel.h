@@ -51,8 +51,8 @@ struct page {
 };
 
 struct capability {
-    u32 type;     /* enum type, CAP_PREPARED */
-    u32 protection;
+    u32 type;  /* enum type, CAP_PREPARED */
+    u32 guard; /* of a memory capability: what the address bits above the object's span must be */
     union {
         struct {
             u32 high, low;
@@ -67,7 +67,8 @@ struct capability {
 
 struct gpt {
     struct mem_header mem;
-    u32 state[2];
+    u32 l2v; /* log2 of the bytes behind one slot; 0 = the GPT is in no address space */
+    u32 unused;
     struct capability slot[16];
 };
 
@@ -187,6 +188,12 @@ void process_ready(struct process *process);
 u32 dispatch(void);
 extern u32 calls_queued;
 void enter_user(void); /* trap.S: run `current` until a process executes trap #1 */
+
+/* ---- address spaces of GPTs (space.c) ------------------------------------------------------------------------- */
+extern u32 walks, gpts_visited;
+u32 space_build(u32 processes, u32 bytes, u32 depth, u32 seed, u32 *figures);
+u32 memory_walk(struct process *process, u32 va);
+u32 fault_storm(u32 processes, u32 touches, u32 seed);
 
 /* ---- workloads: cold prepare (cold.c), fan-in (fan_in.c) ------------------------------------------------------ */
 u32 cold_prepare(u32 lookups, u32 seed);

@@ -80,6 +80,23 @@ static u32 clients(const u32 *arguments, u32 *figures)
     return figures[0] == n * calls ? REFUSAL_OK : REFUSAL_NOT_ATTACHED;
 }
 
+static u32 space(const u32 *arguments, u32 *figures)
+{
+    return space_build(arguments[0], arguments[1], arguments[2], arguments[3], figures);
+}
+
+static u32 storm(const u32 *arguments, u32 *figures)
+{
+    u32 walked = walks, visited = gpts_visited;
+
+    if (arguments[0] - 1 >= boot.user_processes || !arguments[1] || !arguments[2])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = fault_storm(arguments[0], arguments[1], arguments[2]);
+    figures[1] = walks - walked;
+    figures[2] = gpts_visited - visited;
+    return figures[0] == arguments[0] * arguments[1] ? REFUSAL_OK : REFUSAL_NO_OBJECT;
+}
+
 static u32 give_back(const u32 *arguments, u32 *figures)
 {
     figures[0] = release(arguments[0]);
@@ -122,6 +139,7 @@ static command *const commands[] = {
     [CMD_ATTACH] = attach,        [CMD_COLD_PREPARE] = cold, [CMD_PING_PONG] = ping_pong,
     [CMD_FRAME_BUFFER] = frame_buffer, [CMD_RELEASE] = give_back, [CMD_ANNOUNCE] = tell,
     [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
+    [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

@@ -5,14 +5,32 @@
  * Both:    a4 = page size, a5 = end of the data pages
  * client:  d5 = round trips to make, d6 = PRNG state, d2 = prepares per round trip, d3 = pages, a3 = first page number
  * server:  d5 = round trips answered
+ * toucher: d3 = pages from a3 on, d5 = touches to make, d6 = PRNG state; counts in d7
  * fan-in:  the client has d2 = its number, d5 = calls to make, d6 = d0 of a call, and counts in d7 the answers that are
  *          its own; the server counts in d5 what it receives
  */
 #include "kernel_asm.h"
 
+/* xorshift32: 13, 17, 5. Uses d0. */
+.macro XORSHIFT state
+        move.l  \state,%d0
+        lsl.l   #8,%d0
+        lsl.l   #5,%d0
+        eor.l   %d0,\state
+        move.l  \state,%d0
+        clr.w   %d0
+        swap    %d0
+        lsr.l   #1,%d0
+        eor.l   %d0,\state
+        move.l  \state,%d0
+        lsl.l   #5,%d0
+        eor.l   %d0,\state
+.endm
+
         .section .rodata
         .balign 4
-        .globl  user_programs, user_client, user_server, user_fan_client, user_fan_server, user_programs_end
+        .globl  user_programs, user_client, user_server, user_fan_client, user_fan_server, user_toucher
+        .globl  user_programs_end
 user_programs:
 
 user_client:
@@ -27,18 +45,7 @@ user_client:
         bcs.s   2b
         move.l  (%sp),%d4
         beq.s   4f
-3:      move.l  %d6,%d0                 /* xorshift32: 13, 17, 5 */
-        lsl.l   #8,%d0
-        lsl.l   #5,%d0
-        eor.l   %d0,%d6
-        move.l  %d6,%d0
-        clr.w   %d0
-        swap    %d0
-        lsr.l   #1,%d0
-        eor.l   %d0,%d6
-        move.l  %d6,%d0
-        lsl.l   #5,%d0
-        eor.l   %d0,%d6
+3:      XORSHIFT %d6
         move.l  4(%sp),%d2
         move.l  %d6,%d0
         remu.l  %d2,%d1:%d0
@@ -96,4 +103,19 @@ user_fan_server:
         moveq   #2,%d0                  /* where the reply capability has arrived */
         trap    #3
         bra.w   user_fan_server
+
+user_toucher:
+        moveq   #0,%d7
+1:      XORSHIFT %d6
+        move.l  %d6,%d0
+        remu.l  %d3,%d1:%d0
+        move.l  %a4,%d0
+        mulu.l  %d0,%d1
+        movea.l %a3,%a6
+        adda.l  %d1,%a6
+        addq.l  #1,(%a6)
+        addq.l  #1,%d7
+        subq.l  #1,%d5
+        bne.s   1b
+        trap    #4
 user_programs_end:

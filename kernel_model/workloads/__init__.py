@@ -1,6 +1,6 @@
 """The registry: every workload by name, in the order in which those that share a machine run."""
 
-from kernel_model.workloads import boot, bring_up, cold_prepare, fan_in, frame_buffer, ping_pong
+from kernel_model.workloads import boot, bring_up, cold_prepare, fan_in, fault_storm, frame_buffer, ping_pong
 from kernel_model.workloads.base import Workload
 
 __all__ = ["WORKLOADS", "Workload"]
@@ -14,5 +14,6 @@ WORKLOADS: dict[str, Workload] = {
         frame_buffer.WORKLOAD,
         *cold_prepare.WORKLOADS,
         fan_in.WORKLOAD,
+        fault_storm.WORKLOAD,
     )
 }

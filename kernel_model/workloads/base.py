@@ -61,6 +61,8 @@ class Workload:
     summary: str
     run: Callable[[Guest], None]
     device_memory: int | None = None
+    prepare: Callable[[Guest], None] | None = None
+    """What happens before, uncounted."""
     always: bool = False
     """Part of every comparison, even where the scenario names other workloads only."""
     by_default: bool = True

@@ -1,6 +1,8 @@
 """Workloads beside IPC of two and cold prepares: each does what it counts, and its counts are those of the kernel."""
 
+import hashlib
 import struct
+from collections import Counter
 
 import pytest
 
@@ -8,7 +10,7 @@ from kernel_model import abi
 from kernel_model.abi import Command, FlushPolicy, HandlerKind, MappingKind, Refusal, Vector
 from tests.support.nucleus import Driver
 
-TY_PAGE = 4
+TY_GPT, TY_PAGE = 2, 4
 MAPPINGS = [
     ("coyotos128", {"mapping": MappingKind.ACR}),
     ("coyotos128", {"mapping": MappingKind.UNLOCKED_1M, "handler": HandlerKind.TWO_LEVEL}),
@@ -17,11 +19,37 @@ MAPPINGS = [
 ]
 
 
-def many(clients: int, board: str = "coyotos128", **parameters: int) -> Driver:
+def many(clients: int, board: str = "coyotos128", engine: str = "auto", **parameters: int) -> Driver:
     """A nucleus with a server and ``clients`` clients."""
     counts = {Vector.USER_TABLE: clients + 1, Vector.PROCESS: max(40, clients + 1)}
     counts |= {Vector.GPT: max(240, clients + 1), Vector.ENDPOINT: max(320, clients + 1)}
-    return Driver(board, counts=counts, parameters={"user_processes": clients + 1, **parameters})
+    return Driver(board, counts=counts, engine=engine, parameters={"user_processes": clients + 1, **parameters})
+
+
+EVERY_WORKLOAD = (
+    (Command.FAN_IN, 3, 2, 4, 5),
+    (Command.SPACE, 2, 20 * 8192, 3, 7),
+    (Command.FAULT_STORM, 2, 60, 3),
+)
+
+
+def outcome(engine: str, board: str, parameters: dict[str, int]) -> dict[str, object]:
+    """Everything that a run of all workloads leaves behind."""
+    with many(3, board, engine=engine, **parameters) as guest:
+        statuses = [guest.run(*command)[0] for command in EVERY_WORKLOAD]
+        memory = guest.machine.read_physical(guest.base, 0x0100_0000)
+        assert statuses == [Refusal.OK] * len(EVERY_WORKLOAD)
+        return {
+            "counters": guest.machine.counters().to_dict(),
+            "memory": hashlib.sha256(memory).hexdigest(),
+            "done": guest.done,
+        }
+
+
+@pytest.mark.parametrize(("board", "parameters"), [MAPPINGS[1], MAPPINGS[3]])
+@pytest.mark.parametrize("engine", ["native", "public"])
+def test_an_engine_counts_what_the_reference_counts(engine: str, board: str, parameters: dict[str, int]) -> None:
+    assert outcome(engine, board, parameters) == outcome("reference", board, parameters)
 
 
 # ---- fan-in ----------------------------------------------------------------------------------------------------------
@@ -83,3 +111,99 @@ def test_the_seed_decides_the_order_of_the_clients() -> None:
 def test_fan_in_refuses_what_it_cannot_do(arguments: tuple[int, ...]) -> None:
     with many(8) as guest:
         assert guest.run(Command.FAN_IN, *arguments)[0] == Refusal.BAD_COMMAND
+
+
+# ---- address spaces of GPTs ------------------------------------------------------------------------------------------
+GPT_L2V, GPT_SLOTS, PROCESS_SPACE, PAGE_PA = 50, 58, 144, 50
+PREPARED = 0x8000_0000
+
+
+def longword(guest: Driver, va: int) -> int:
+    """A longword that may cross a page."""
+    return int.from_bytes(guest.memory(va, 2) + guest.memory(va + 2, 2), "big")
+
+
+def pages_of_space(guest: Driver, process: int, pages: int) -> dict[int, int]:
+    """Number -> PA of those pages of a space whose walk has been made, found as the manual of the kernel says."""
+    shift = guest.block["page_shift"]
+    per_process = guest.block.values["vector_count"][Vector.PROCESS] // guest.block["user_processes"]
+    space = guest.elements(Vector.PROCESS)[process * per_process] + PROCESS_SPACE
+    found = {}
+    for number in range(pages):
+        capability, va = space, abi.USER_SPACE_VA + (number << shift)
+        while longword(guest, capability) == PREPARED | TY_GPT:
+            gpt = longword(guest, capability + 12)
+            l2v = longword(guest, gpt + GPT_L2V)
+            assert l2v + 4 >= 32 or va >> l2v + 4 == longword(guest, capability + 4)
+            capability = gpt + GPT_SLOTS + 16 * (va >> l2v & 15)
+            va &= (1 << l2v) - 1
+        if longword(guest, capability) == PREPARED | TY_PAGE:
+            assert va == 0
+            found[number] = longword(guest, longword(guest, capability + 12) + PAGE_PA)
+    return found
+
+
+def xorshift(state: int) -> int:
+    """The generator of the nucleus."""
+    state ^= state << 13 & 0xFFFF_FFFF
+    state ^= state >> 17
+    return state ^ (state << 5 & 0xFFFF_FFFF)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize(("board", "parameters"), MAPPINGS)
+def test_a_storm_increments_the_pages_that_its_random_numbers_name(
+    board: str, parameters: dict[str, int], depth: int
+) -> None:
+    with Driver(board, parameters=parameters) as guest:
+        pages = 200
+        guest.boot()
+        assert guest.run(Command.SPACE, 2, pages * guest.page, depth, 7)[:2] == (Refusal.OK, 2 * pages)
+        assert guest.done[-1][3] == 2 * (13 + depth - 1)  # 200 pages need 13 GPTs of 16 slots, and one at each level
+        before = guest.machine.counters()
+        status, touches, walks, visited = guest.run(Command.FAULT_STORM, 2, 500, 3)[:4]
+        after = guest.machine.counters() - before
+        assert (status, touches, visited) == (Refusal.OK, 1000, walks * depth)
+        assert walks == after.operations[abi.Operation.WALK].count == after.misses.dtlb_user > 500
+        if parameters["mapping"] >= MappingKind.PAGED_8K:
+            assert after.misses.nested > 0  # the walk goes through the heap
+        state, frames = 3, set()
+        for process in (0, 1):
+            state = number = xorshift(state)
+            expected = Counter[int]()
+            for _ in range(500):
+                number = xorshift(number)
+                expected[number % pages] += 1
+            space = pages_of_space(guest, process, pages)
+            assert space.keys() == expected.keys()
+            for page, count in expected.items():
+                assert int.from_bytes(guest.machine.read_physical(space[page], 4), "big") == count
+            frames |= set(space.values())
+            assert len(space) == len(set(space.values()))
+        assert len(frames) == sum(len(pages_of_space(guest, process, pages)) for process in (0, 1))
+        assert guest.machine.host_writes == 0
+
+
+def test_a_new_space_takes_the_old_one_back() -> None:
+    with Driver() as guest:
+        for seed in range(1, 12):  # 11 x 200 pages and 28 GPTs do not fit 1200 pages and 240 GPTs at once
+            assert guest.run(Command.SPACE, 2, 100 * 8192, 2, seed)[:2] == (Refusal.OK, 200)
+        gpts = guest.elements(Vector.GPT)
+        assert sum(longword(guest, gpt + GPT_L2V) != 0 for gpt in gpts) == guest.done[-1][3] == 2 * (7 + 1)
+
+
+def test_a_space_larger_than_the_system_is_refused() -> None:
+    with Driver() as guest:
+        assert guest.run(Command.SPACE, 2, 600 * 8192, 3, 1)[0] == Refusal.NO_OBJECT
+        assert guest.run(Command.FAULT_STORM, 2, 10, 1)[0] == Refusal.NO_OBJECT
+        assert guest.run(Command.SPACE, 1, 257 * 8192, 2, 1)[0] == Refusal.BAD_COMMAND
+        assert guest.run(Command.SPACE, 1, 8192, 6, 1)[0] == Refusal.BAD_COMMAND
+
+
+def test_a_touch_behind_the_end_of_a_space_is_a_panic() -> None:
+    """The walk finds an empty slot: the handler reports the address instead of loading an entry."""
+    with Driver() as guest:
+        guest.run(Command.SPACE, 1, 100 * 8192, 2, 1)
+        result = guest.crash(Command.FAULT_STORM, 2, 100, 1)  # process 1 has no space
+        assert (result.reason.name, guest.panic[0]) == ("HALT", abi.Panic.UNKNOWN_ADDRESS)
+        assert guest.panic[1] >> 20 == abi.USER_SPACE_VA >> 20

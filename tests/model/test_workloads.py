@@ -56,6 +56,14 @@ def test_fan_in_has_as_many_clients_and_calls_as_the_scenario_says(run: Run) -> 
     assert result(more, "fan-in").operations["ipc"].count == 2 * 24 * 5
 
 
+def test_a_storm_walks_as_deep_as_the_scenario_says(run: Run) -> None:
+    table = "run = ['fault-storm']\nstorm_touches = 300\nstorm_memory = '1 MB'\nstorm_depth = {}"
+    shallow, deep = (result(run(table.format(depth)), "fault-storm").operations for depth in (2, 5))
+    assert set(shallow) == set(deep) == {"walk"}  # building the spaces is not counted
+    assert 300 <= shallow["walk"].count <= 600
+    assert deep["walk"].cycles > 1.5 * shallow["walk"].cycles
+
+
 @pytest.mark.parametrize(
     ("table", "key"),
     [
