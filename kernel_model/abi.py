@@ -47,6 +47,7 @@ __all__ = [
     "MAX_RANGES",
     "MAX_USER_PROCESSES",
     "MMUBAR",
+    "NEW_OID",
     "PARAMETERS",
     "PARAMETER_OFFSET",
     "PARAMETER_SIZE",
@@ -110,6 +111,8 @@ CAP_PAGE_DIVISOR = 10
 """nPage / 10 of the frames are capability pages, the rest data pages (kernel sheet 3)."""
 DEVICE_OID_HIGH = 0xFF00_0000
 """High word of a physical page's OID; the low word is PA / page size (kernel sheet 2.1)."""
+NEW_OID = 0x0010_0000
+"""First OID of pages that Command.CHURN and Command.AGE allocate: none of the objects that boot put in the cache."""
 
 
 @unique
@@ -287,6 +290,17 @@ class Command(IntEnum):
     FAULT_STORM = 10
     """(processes, touches of each, seed): each of the processes, one after the other, increments the first word of
     random pages of its SPACE; a miss walks the GPTs (operation WALK). -> status, (touches, walks, GPTs visited)."""
+    CHURN = 11
+    """(live, exchanges, seed): allocate *live* pages, exchange a random one for a new one (operations RESCIND and
+    ALLOCATE) so many times, rescind all. 1..16 live for each Process, seed not 0. NO_OTE when the object table is used
+    up: nothing collects it (kernel sheet 5). -> status, (pages allocated, pages rescinded, headers aged, headers walked
+    in chains)."""
+    AGE = 12
+    """(allocations,): allocate pages and keep them, in a cache that is full. NO_OTE as above.
+    -> status, (pages allocated, aging bursts, headers aged)."""
+    SHUFFLE = 13
+    """(seed,): use page frames at random until the age lists of pages are in no order of address, as in a system that
+    has run for long; every page keeps its age. seed not 0. -> status, (pages moved)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3
@@ -312,6 +326,11 @@ class Operation(IntEnum):
     """attach of the console and the message"""
     WALK = 11
     """a user miss that walks the GPTs, from the miss handler's call to the loaded entry"""
+    ALLOCATE = 12
+    """a page for a new object, the aging burst included where it falls due"""
+    RESCIND = 13
+    AGE = 14
+    """one aging burst"""
 
 
 @unique

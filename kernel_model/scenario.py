@@ -40,6 +40,9 @@ WORKLOAD_LIMITS = {
     "fan_in_capabilities": (1, 4),
     "storm_touches": (1, MANY),
     "storm_depth": (1, 5),
+    "churn_live": (1, MANY),
+    "churn_exchanges": (1, MANY),
+    "aging_allocations": (1, MANY),
 }
 
 Fail = Callable[[str, str], NoReturn]
@@ -106,6 +109,9 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     storm_touches: int = 2000
     storm_memory: int | str = "4 MB"
     storm_depth: int = 3
+    churn_live: int = 64
+    churn_exchanges: int = 1000
+    aging_allocations: int = 3000
 
     def storm_bytes(self) -> int:
         """Memory of each process of the fault storm, in bytes."""
@@ -256,6 +262,11 @@ def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
     workload, run = scenario.workload, scenario.workload.run or ()
     if workload.processes > heap.count("process"):
         fail("workload.processes", f"the kernel of {scenario.board} has {heap.count('process')} processes")
+    # Every page that is allocated takes an entry of the object table, and nothing gives it back (kernel sheet 5).
+    new = (workload.churn_live + workload.churn_exchanges) * ("churn" in run)
+    for key, count in (("churn_exchanges", new), ("aging_allocations", new + workload.aging_allocations)):
+        if key.partition("_")[0] in run and count > heap.count("otentry") // 2:
+            fail(f"workload.{key}", f"{count} new pages take more than half of {heap.count('otentry')} table entries")
     if "fan-in" in run and workload.fan_in_clients + 1 > heap.count("process"):
         fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
 

@@ -20,6 +20,7 @@
 #define MAX_USER_PROCESSES 0x0000012d
 #define CAP_PAGE_DIVISOR 0x0000000a
 #define DEVICE_OID_HIGH 0xff000000
+#define NEW_OID 0x00100000
 #define MAX_LOCKED 0x0000001b
 #define MAX_CHUNKS 0x00000040
 #define CRASH_UNKNOWN_READ 0x00000000
@@ -94,6 +95,9 @@
 #define CMD_FAN_IN 8
 #define CMD_SPACE 9
 #define CMD_FAULT_STORM 10
+#define CMD_CHURN 11
+#define CMD_AGE 12
+#define CMD_SHUFFLE 13
 
 /* Operation */
 #define OP_BOOT_VECTORS 1
@@ -107,6 +111,9 @@
 #define OP_RELEASE 9
 #define OP_CONSOLE 10
 #define OP_WALK 11
+#define OP_ALLOCATE 12
+#define OP_RESCIND 13
+#define OP_AGE 14
 
 /* Refusal */
 #define REFUSAL_OK 0

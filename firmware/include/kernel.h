@@ -121,6 +121,7 @@ void age_remove(struct header *header);
 u32 prepare(struct capability *cap);
 void capability_to_oid(struct capability *cap, enum type type, u32 high, u32 low);
 void *element(u32 vector, u32 index);
+extern struct ote *free_otes;
 extern u32 otes_taken;
 
 /* ---- object hash (hash.c) ------------------------------------------------------------------------------------ */
@@ -163,6 +164,7 @@ extern u32 frames_grown;
 extern u32 page_frames, data_pages;
 void page_space_build(void);
 struct page *page_by_address(u32 pa);
+struct page *page_random(u32 *seed);
 void page_evict(u32 pa);
 u32 release(u32 keep);
 
@@ -194,6 +196,15 @@ extern u32 walks, gpts_visited;
 u32 space_build(u32 processes, u32 bytes, u32 depth, u32 seed, u32 *figures);
 u32 memory_walk(struct process *process, u32 va);
 u32 fault_storm(u32 processes, u32 touches, u32 seed);
+
+/* ---- allocation of pages in a full cache (aging.c), workloads of it (churn.c) ---------------------------------- */
+extern u32 aging_bursts, headers_aged;
+void aging_begin(void);
+u32 age_lists_shuffle(u32 seed);
+u32 page_allocate(struct capability *cap, u32 oid);
+u32 page_rescind(struct capability *cap);
+u32 churn(u32 live, u32 exchanges, u32 seed, u32 *figures);
+u32 age(u32 allocations, u32 *allocated);
 
 /* ---- workloads: cold prepare (cold.c), fan-in (fan_in.c) ------------------------------------------------------ */
 u32 cold_prepare(u32 lookups, u32 seed);

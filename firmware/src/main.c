@@ -97,6 +97,38 @@ static u32 storm(const u32 *arguments, u32 *figures)
     return figures[0] == arguments[0] * arguments[1] ? REFUSAL_OK : REFUSAL_NO_OBJECT;
 }
 
+static u32 exchange(const u32 *arguments, u32 *figures)
+{
+    u32 aged = headers_aged, walked = hash_walked, refusal;
+
+    if (arguments[0] - 1 >= 16 * boot.vector_count[VEC_PROCESS] || !arguments[2])
+        return REFUSAL_BAD_COMMAND;
+    refusal = churn(arguments[0], arguments[1], arguments[2], figures);
+    figures[2] = headers_aged - aged;
+    figures[3] = hash_walked - walked;
+    return refusal;
+}
+
+static u32 fill(const u32 *arguments, u32 *figures)
+{
+    u32 bursts = aging_bursts, aged = headers_aged, refusal;
+
+    if (!boot.vector_count[VEC_PROCESS])
+        return REFUSAL_BAD_COMMAND;
+    refusal = age(arguments[0], figures);
+    figures[1] = aging_bursts - bursts;
+    figures[2] = headers_aged - aged;
+    return refusal;
+}
+
+static u32 shuffle(const u32 *arguments, u32 *figures)
+{
+    if (!arguments[0])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = age_lists_shuffle(arguments[0]);
+    return REFUSAL_OK;
+}
+
 static u32 give_back(const u32 *arguments, u32 *figures)
 {
     figures[0] = release(arguments[0]);
@@ -139,7 +171,8 @@ static command *const commands[] = {
     [CMD_ATTACH] = attach,        [CMD_COLD_PREPARE] = cold, [CMD_PING_PONG] = ping_pong,
     [CMD_FRAME_BUFFER] = frame_buffer, [CMD_RELEASE] = give_back, [CMD_ANNOUNCE] = tell,
     [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
-    [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm,
+    [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm, [CMD_CHURN] = exchange,
+    [CMD_AGE] = fill,             [CMD_SHUFFLE] = shuffle,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

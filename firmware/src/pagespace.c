@@ -37,6 +37,12 @@ struct page *page_by_address(u32 pa)
     return page && page->pa == pa ? page : 0;
 }
 
+/* Some page of the index; 0 when it is empty. */
+struct page *page_random(u32 *seed)
+{
+    return indexed ? page_index()[random(seed) % indexed] : 0;
+}
+
 static struct page *new_page(u32 pa, enum type type, u32 oid_low, u32 rank, u32 population)
 {
     struct page *page = header_take(&free_headers);

@@ -1,6 +1,16 @@
 """The registry: every workload by name, in the order in which those that share a machine run."""
 
-from kernel_model.workloads import boot, bring_up, cold_prepare, fan_in, fault_storm, frame_buffer, ping_pong
+from kernel_model.workloads import (
+    aging,
+    boot,
+    bring_up,
+    churn,
+    cold_prepare,
+    fan_in,
+    fault_storm,
+    frame_buffer,
+    ping_pong,
+)
 from kernel_model.workloads.base import Workload
 
 __all__ = ["WORKLOADS", "Workload"]
@@ -15,5 +25,7 @@ WORKLOADS: dict[str, Workload] = {
         *cold_prepare.WORKLOADS,
         fan_in.WORKLOAD,
         fault_storm.WORKLOAD,
+        churn.WORKLOAD,
+        aging.WORKLOAD,
     )
 }

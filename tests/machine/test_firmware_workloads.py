@@ -3,12 +3,13 @@
 import hashlib
 import struct
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
 from kernel_model import abi
 from kernel_model.abi import Command, FlushPolicy, HandlerKind, MappingKind, Refusal, Vector
-from tests.support.nucleus import Driver
+from tests.support.nucleus import FRAMES, Driver
 
 TY_GPT, TY_PAGE = 2, 4
 MAPPINGS = [
@@ -19,23 +20,28 @@ MAPPINGS = [
 ]
 
 
-def many(clients: int, board: str = "coyotos128", engine: str = "auto", **parameters: int) -> Driver:
+def many(
+    clients: int, board: str = "coyotos128", parameters: Mapping[str, int] | None = None, engine: str = "auto"
+) -> Driver:
     """A nucleus with a server and ``clients`` clients."""
     counts = {Vector.USER_TABLE: clients + 1, Vector.PROCESS: max(40, clients + 1)}
     counts |= {Vector.GPT: max(240, clients + 1), Vector.ENDPOINT: max(320, clients + 1)}
-    return Driver(board, counts=counts, engine=engine, parameters={"user_processes": clients + 1, **parameters})
+    return Driver(board, counts=counts, engine=engine, parameters={"user_processes": clients + 1, **(parameters or {})})
 
 
 EVERY_WORKLOAD = (
     (Command.FAN_IN, 3, 2, 4, 5),
     (Command.SPACE, 2, 20 * 8192, 3, 7),
     (Command.FAULT_STORM, 2, 60, 3),
+    (Command.SHUFFLE, 3),
+    (Command.CHURN, 5, 20, 9),
+    (Command.AGE, 130),
 )
 
 
 def outcome(engine: str, board: str, parameters: dict[str, int]) -> dict[str, object]:
     """Everything that a run of all workloads leaves behind."""
-    with many(3, board, engine=engine, **parameters) as guest:
+    with many(3, board, parameters, engine) as guest:
         statuses = [guest.run(*command)[0] for command in EVERY_WORKLOAD]
         memory = guest.machine.read_physical(guest.base, 0x0100_0000)
         assert statuses == [Refusal.OK] * len(EVERY_WORKLOAD)
@@ -58,7 +64,7 @@ def test_an_engine_counts_what_the_reference_counts(engine: str, board: str, par
 def test_every_client_gets_the_answers_to_its_own_calls(
     board: str, parameters: dict[str, int], flush: FlushPolicy
 ) -> None:
-    with many(20, board, flush=flush, **parameters) as guest:
+    with many(20, board, {"flush": flush, **parameters}) as guest:
         guest.boot()
         before = guest.machine.counters()
         answered, received, queued = guest.run(Command.FAN_IN, 20, 10, 3, 7)[1:4]
@@ -75,7 +81,7 @@ def test_every_client_gets_the_answers_to_its_own_calls(
 
 def test_more_processes_than_asids_share_them_without_seeing_each_others_pages() -> None:
     """Processes 0 and 255 have one ASID: entries of the one must be gone when the other runs."""
-    with many(256, flush=FlushPolicy.ASID) as guest:
+    with many(256, parameters={"flush": FlushPolicy.ASID}) as guest:
         assert guest.run(Command.FAN_IN, 256, 3, 1, 1)[:3] == (Refusal.OK, 256 * 3, 256 * 3)
         tables = list(guest.elements(Vector.USER_TABLE))
         for number, expected in ((0, 768), (1, 3), (255, 3), (256, 3)):
@@ -86,7 +92,7 @@ def test_more_processes_than_asids_share_them_without_seeing_each_others_pages()
 def test_capabilities_that_go_with_a_call_arrive_and_cost() -> None:
     cycles = []
     for capabilities in (1, 2, 3, 4):
-        with many(8, mapping=MappingKind.PAGED_8K) as guest:
+        with many(8, parameters={"mapping": MappingKind.PAGED_8K}) as guest:
             assert guest.run(Command.FAN_IN, 8, 5, capabilities, 1)[0] == Refusal.OK
             cycles.append(guest.machine.counters().operations[abi.Operation.IPC].cycles)
             server = guest.elements(Vector.PROCESS)[0]
@@ -207,3 +213,109 @@ def test_a_touch_behind_the_end_of_a_space_is_a_panic() -> None:
         result = guest.crash(Command.FAULT_STORM, 2, 100, 1)  # process 1 has no space
         assert (result.reason.name, guest.panic[0]) == ("HALT", abi.Panic.UNKNOWN_ADDRESS)
         assert guest.panic[1] >> 20 == abi.USER_SPACE_VA >> 20
+
+
+# ---- allocation in a full cache --------------------------------------------------------------------------------------
+AGE_ACTIVE, AGE_CHECK, AGE_RECLAIM = 1, 2, 3
+
+
+def age_list(guest: Driver, age: int) -> list[int]:
+    """Pages of an age by VA of their header, newest first."""
+    return guest.links(guest.elf.address("caches") + 32 * TY_PAGE + 8 * age)
+
+
+def resident(guest: Driver) -> dict[int, int]:
+    """VA of a Page header -> its OID, for all pages that the object hash finds; each must be in its bucket, once."""
+    found = [header for bucket in range(abi.HASH_BUCKETS) for header in guest.chain(bucket) if header.type in (4, 5)]
+    oids = {header.va: header.oid_low for header in found}
+    assert len(oids) == len(found) == FRAMES
+    return oids
+
+
+@pytest.mark.parametrize(("board", "parameters"), MAPPINGS[:3])
+def test_churn_gives_back_what_it_takes(board: str, parameters: dict[str, int]) -> None:
+    with Driver(board, parameters=parameters) as guest:
+        guest.boot()
+        reclaimable, otes = set(age_list(guest, AGE_RECLAIM)), guest.variable("otes_taken")
+        status, allocated, rescinded, aged = guest.run(Command.CHURN, 40, 300, 5)[:4]
+        assert (status, allocated, rescinded, aged) == (Refusal.OK, 340, 340, 0)
+        operations = guest.machine.counters().operations
+        assert operations[abi.Operation.ALLOCATE].count == operations[abi.Operation.RESCIND].count == 340
+        assert set(age_list(guest, AGE_RECLAIM)) == reclaimable
+        assert guest.variable("otes_taken") - otes == 340
+        new = {va for va, oid in resident(guest).items() if oid >= abi.NEW_OID}
+        assert new <= reclaimable
+        assert all(guest.header(va).ote == 0 for va in new)
+        assert guest.machine.host_writes == 0
+
+
+def test_allocation_takes_pages_in_the_order_of_age() -> None:
+    """The three lists of pages and two water marks in Python give the same lists, evictions and bursts."""
+    with Driver() as guest:
+        assert guest.run(Command.SHUFFLE, 3)[:2] == (Refusal.OK, guest.done[-1][2])
+        active, check, reclaim = (age_list(guest, age) for age in (AGE_ACTIVE, AGE_CHECK, AGE_RECLAIM))
+        assert active != sorted(active)
+        oids, bursts, aged = resident(guest), 0, 0
+        for number in range(700):
+            if len(reclaim) <= FRAMES // 20:
+                bursts += 1
+                while len(reclaim) < FRAMES // 7:
+                    if len(check) <= FRAMES // 30:
+                        moved = FRAMES // 10 - len(check)
+                        check[:0] = reversed(active[-1 : -1 - moved : -1])
+                        del active[-moved:]
+                        aged += moved
+                    reclaim.insert(0, check.pop())
+                    aged += 1
+            va = reclaim.pop()
+            oids[va] = abi.NEW_OID + number
+            active.insert(0, va)
+        assert guest.run(Command.AGE, 700)[:4] == (Refusal.OK, 700, bursts, aged)
+        assert [age_list(guest, age) for age in (AGE_ACTIVE, AGE_CHECK, AGE_RECLAIM)] == [active, check, reclaim]
+        assert resident(guest) == oids
+        operations = guest.machine.counters().operations
+        assert operations[abi.Operation.AGE].count == bursts > 3
+        allocate = operations[abi.Operation.ALLOCATE]
+        assert allocate.worst > 3 * allocate.cycles // allocate.count  # the one that paid for a burst
+
+
+def test_a_frame_that_changes_hands_is_cleared() -> None:
+    with Driver() as guest:
+        guest.run(Command.SPACE, 2, 100 * 8192, 2, 1)
+        guest.run(Command.FAULT_STORM, 2, 2000, 3)
+        frames = [pa for process in (0, 1) for pa in pages_of_space(guest, process, 100).values()]
+        assert all(guest.machine.read_physical(pa, 4) != bytes(4) for pa in frames)
+        assert guest.run(Command.AGE, FRAMES)[0] == Refusal.OK
+        assert not any(any(guest.machine.read_physical(pa, 8192)) for pa in frames)
+        assert pages_of_space(
+            guest, 0, 100
+        )  # the capabilities are there still, but stale: nobody reaches the new owner
+        assert guest.crash(Command.FAULT_STORM, 1, 1, 1).reason.name == "HALT"
+        assert guest.panic[0] == abi.Panic.UNKNOWN_ADDRESS
+
+
+def test_allocation_ends_with_the_object_table() -> None:
+    with Driver(counts={Vector.OTE: 100}) as guest:
+        before = guest.run(Command.SHUFFLE, 1)  # boots, and takes no entry
+        assert before[0] == Refusal.OK
+        left = 100 - guest.variable("otes_taken")
+        assert guest.run(Command.AGE, 500)[:2] == (Refusal.NO_OTE, left)
+        assert guest.run(Command.CHURN, 4, 4, 1)[:3] == (Refusal.NO_OTE, 0, 0)
+    with Driver(counts={Vector.OTE: 100}) as guest:
+        status, allocated, rescinded = guest.run(Command.CHURN, 4, 500, 1)[:3]
+        assert (status, allocated, rescinded) == (
+            Refusal.NO_OTE,
+            100 - guest.variable("otes_taken") + allocated,
+            allocated,
+        )
+
+
+def test_pages_of_a_mapped_heap_cost_misses_in_an_aging_burst() -> None:
+    def burst(shuffled: bool) -> int:
+        with Driver("coyotos128-low", parameters={"mapping": MappingKind.PAGED_8K}) as guest:
+            if shuffled:
+                guest.run(Command.SHUFFLE, 9)
+            guest.run(Command.AGE, 200)
+            return guest.machine.counters().operations[abi.Operation.AGE].worst
+
+    assert burst(shuffled=True) > burst(shuffled=False)

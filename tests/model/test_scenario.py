@@ -89,6 +89,12 @@ def test_sizes(value: int | str, size: int) -> None:
         ('[workload]\nrun = ["fault-storm"]\nstorm_memory = "33 MB"', "workload.storm_memory", "up to half of 128 MB"),
         ('[workload]\nrun = ["fault-storm"]\nstorm_memory = "much"', "workload.storm_memory", "is not a size"),
         ('[workload]\nrun = ["fault-storm"]\nstorm_depth = 2', "workload.storm_depth", "reach 1048576 bytes"),
+        ('[workload]\nrun = ["churn"]\nchurn_exchanges = 20000', "workload.churn_exchanges", "table entries"),
+        (
+            '[workload]\nrun = ["churn", "aging"]\nchurn_exchanges = 9000\naging_allocations = 12000',
+            "workload.aging_allocations",
+            "table entries",
+        ),
         ('[workload]\nrun = ["sleep"]', "workload.run[0]", "unknown workload 'sleep'"),
         ("[bank]\nallocated_percent = 101.0", "bank.allocated_percent", "must be 0 to 100"),
     ],

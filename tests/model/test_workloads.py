@@ -64,6 +64,16 @@ def test_a_storm_walks_as_deep_as_the_scenario_says(run: Run) -> None:
     assert deep["walk"].cycles > 1.5 * shallow["walk"].cycles
 
 
+def test_churn_and_aging_allocate_as_often_as_the_scenario_says(run: Run) -> None:
+    row = run("run = ['churn', 'aging']\nchurn_live = 9\nchurn_exchanges = 50\naging_allocations = 1600")
+    churned, aged = result(row, "churn").operations, result(row, "aging").operations
+    assert {name: operation.count for name, operation in churned.items()} == {"allocate": 59, "rescind": 59}
+    assert (aged["allocate"].count, aged["age"].count) == (1600, 1)
+    assert row.worst_operation is not None
+    assert (row.worst_operation.name, row.worst_operation.cycles) == ("allocate", aged["allocate"].worst)
+    assert aged["allocate"].worst > aged["age"].worst > 50 * churned["allocate"].worst // 2
+
+
 @pytest.mark.parametrize(
     ("table", "key"),
     [
