@@ -299,8 +299,8 @@ class Command(IntEnum):
     """(allocations,): allocate pages and keep them, in a cache that is full. NO_OTE as above.
     -> status, (pages allocated, aging bursts, headers aged)."""
     SHUFFLE = 13
-    """(seed,): use page frames at random until the age lists of pages are in no order of address, as in a system that
-    has run for long; every page keeps its age. seed not 0. -> status, (pages moved)."""
+    """(seed,): bring the age lists of pages into an order that has nothing to do with addresses, as in a system that
+    has run for long; every page stays in its list. seed not 0. -> status, (pages moved)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3

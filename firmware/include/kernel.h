@@ -164,7 +164,7 @@ extern u32 frames_grown;
 extern u32 page_frames, data_pages;
 void page_space_build(void);
 struct page *page_by_address(u32 pa);
-struct page *page_random(u32 *seed);
+struct page *page_at(u32 position);
 void page_evict(u32 pa);
 u32 release(u32 keep);
 

@@ -35,14 +35,21 @@ void aging_begin(void)
     checked = length(AGE_CHECK);
 }
 
-/* Boot leaves the lists in the order of the frames; use leaves them in none. */
+/*
+ * Boot leaves the lists in the order of the frames; use leaves them in none. Every page goes to the front of its list
+ * once, in the order of a congruential generator whose period is a power of two and that steps over what is no page.
+ */
 u32 age_lists_shuffle(u32 seed)
 {
-    u32 n, moved = 0;
+    u32 increment = random(&seed) | 1, position = random(&seed), period = 1, moved = 0, n;
 
-    for (n = 0; n < 2 * page_frames; n++) {
-        struct page *page = page_random(&seed);
+    while (period < page_frames)
+        period *= 2;
+    for (n = 0; n < period; n++) {
+        struct page *page;
 
+        position = position * 1664525 + increment; /* full period: multiplier 1 mod 4, increment odd */
+        page = page_at(position & (period - 1));
         if (page && page->mem.header.age != AGE_NONE) {
             enum age age = page->mem.header.age;
 

@@ -37,10 +37,10 @@ struct page *page_by_address(u32 pa)
     return page && page->pa == pa ? page : 0;
 }
 
-/* Some page of the index; 0 when it is empty. */
-struct page *page_random(u32 *seed)
+/* The page at a position of the index; 0 behind its end. */
+struct page *page_at(u32 position)
 {
-    return indexed ? page_index()[random(seed) % indexed] : 0;
+    return position < indexed ? page_index()[position] : 0;
 }
 
 static struct page *new_page(u32 pa, enum type type, u32 oid_low, u32 rank, u32 population)

@@ -74,6 +74,14 @@ def test_churn_and_aging_allocate_as_often_as_the_scenario_says(run: Run) -> Non
     assert aged["allocate"].worst > aged["age"].worst > 50 * churned["allocate"].worst // 2
 
 
+def test_an_aging_burst_suffers_from_mapped_headers(run: Run) -> None:
+    """Headers come in the order of use: most lie in another page than the one before."""
+    table = "run = ['aging']\naging_allocations = 1600"
+    direct, mapped = (result(run(table, mapping=mapping), "aging").operations["age"] for mapping in ("acr", "paged-8k"))
+    assert direct.count == mapped.count == 1
+    assert mapped.worst > 1.3 * direct.worst
+
+
 @pytest.mark.parametrize(
     ("table", "key"),
     [
