@@ -45,6 +45,7 @@ __all__ = [
     "MAX_CHUNKS",
     "MAX_LOCKED",
     "MAX_RANGES",
+    "MAX_STRING",
     "MAX_USER_PROCESSES",
     "MMUBAR",
     "NEW_OID",
@@ -52,6 +53,7 @@ __all__ = [
     "PARAMETER_OFFSET",
     "PARAMETER_SIZE",
     "SUPERVISOR_LIMIT",
+    "TRANSMAP_SLOTS",
     "TRANSMAP_VA",
     "USER_DATA_VA",
     "USER_SPACE_VA",
@@ -89,7 +91,9 @@ MMUBAR = 0xFE00_0000
 CONSOLE_VA = 0xEFE0_0000
 """Default VA of the console device once its pages are attached (page n at CONSOLE_VA + n pages)."""
 TRANSMAP_VA = 0xEFF0_0000
-"""One-page window through which boot code reaches frames without a permanent address (kernel sheet 1.2: transmap)."""
+"""Window of TRANSMAP_SLOTS pages through which frames without a permanent address are reached, one at a time (kernel
+sheet 1.2: transmap)."""
+TRANSMAP_SLOTS = 64
 USER_TEXT_VA = 0x0010_0000
 USER_DATA_VA = 0x0020_0000
 USER_STACK_VA = 0x0030_0000
@@ -107,6 +111,8 @@ MAX_RANGES = 32
 """Entries of the soft kernel map, 16 B each, scanned linearly (kernel sheet 0.7)."""
 MAX_USER_PROCESSES = 301
 """A server and 300 clients (kernel sheet 8, W2). ASIDs are 8 bits, so from 255 on processes share them."""
+MAX_STRING = 0x1_0000
+"""Bytes of one message (kernel sheet 8, W3)."""
 CAP_PAGE_DIVISOR = 10
 """nPage / 10 of the frames are capability pages, the rest data pages (kernel sheet 3)."""
 DEVICE_OID_HIGH = 0xFF00_0000
@@ -301,6 +307,10 @@ class Command(IntEnum):
     SHUFFLE = 13
     """(seed,): bring the age lists of pages into an order that has nothing to do with addresses, as in a system that
     has run for long; every page stays in its list. seed not 0. -> status, (pages moved)."""
+    STRING_IPC = 14
+    """(bytes, round trips): process 0 sends so much of its SPACE to process 1, which has it copied into its own and
+    answers without a string (operation IPC each way, with a STRING in one). 1..MAX_STRING bytes, for which SPACE must
+    have given room. -> status, (strings received, bytes copied)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3
@@ -331,6 +341,8 @@ class Operation(IntEnum):
     RESCIND = 13
     AGE = 14
     """one aging burst"""
+    STRING = 15
+    """a string from the sender's memory to the receiver's"""
 
 
 @unique

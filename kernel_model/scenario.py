@@ -39,7 +39,8 @@ WORKLOAD_LIMITS = {
     "fan_in_calls": (1, MANY),
     "fan_in_capabilities": (1, 4),
     "storm_touches": (1, MANY),
-    "storm_depth": (1, 5),
+    "gpt_depth": (1, 5),
+    "string_round_trips": (1, MANY),
     "churn_live": (1, MANY),
     "churn_exchanges": (1, MANY),
     "aging_allocations": (1, MANY),
@@ -106,12 +107,18 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     fan_in_clients: int = 50
     fan_in_calls: int = 20
     fan_in_capabilities: int = 2
+    string_size: int | str = "16 KB"
+    string_round_trips: int = 200
     storm_touches: int = 2000
     storm_memory: int | str = "4 MB"
-    storm_depth: int = 3
+    gpt_depth: int = 3
     churn_live: int = 64
     churn_exchanges: int = 1000
     aging_allocations: int = 3000
+
+    def string_bytes(self) -> int:
+        """Length of a string, in bytes."""
+        return parse_size(self.string_size)
 
     def storm_bytes(self) -> int:
         """Memory of each process of the fault storm, in bytes."""
@@ -238,8 +245,7 @@ def _check(scenario: Scenario, source: str) -> None:
     board = BOARDS[scenario.board]
     _check_reserve(scenario, fail)
     _check_kernel(scenario, board, fail)
-    if "fault-storm" in (scenario.workload.run or ()):
-        _check_storm(scenario, board, fail)
+    _check_user_memory(scenario, board, fail)
     _check_devices(scenario, board, fail)
 
 
@@ -271,19 +277,26 @@ def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
         fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
 
 
-def _check_storm(scenario: Scenario, board: Board, fail: Fail) -> None:
+def _check_user_memory(scenario: Scenario, board: Board, fail: Fail) -> None:
+    """String IPC and fault storm: sizes, and whether the levels of GPTs reach so far."""
     workload = scenario.workload
-    try:
-        size = workload.storm_bytes()
-    except ValueError as error:
-        fail("workload.storm_memory", str(error))
-    ram = board.ram[0][1]
+    amounts = {}
+    for key, amount in (("string_size", workload.string_bytes), ("storm_memory", workload.storm_bytes)):
+        try:
+            amounts[key] = amount()
+        except ValueError as error:
+            fail(f"workload.{key}", str(error))
+    if not 1 <= amounts["string_size"] <= abi.MAX_STRING:
+        fail("workload.string_size", f"must be 1 to {abi.MAX_STRING} bytes, not {amounts['string_size']}")
+    if "fault-storm" not in (workload.run or ()):
+        return
+    size, ram = amounts["storm_memory"], board.ram[0][1]
     if not 1 <= size * workload.processes <= ram // 2:
         fail("workload.storm_memory", f"{workload.processes} processes may have up to half of {ram >> 20} MB of RAM")
     page = 4096 if Mapping.PAGED_4K in (scenario.mappings or Mapping) else PAGE_SIZE
-    reach = page * GPT_SLOTS**workload.storm_depth
+    reach = page * GPT_SLOTS**workload.gpt_depth
     if size > reach:
-        fail("workload.storm_depth", f"{workload.storm_depth} levels of GPTs reach {reach} bytes of {page}-byte pages")
+        fail("workload.gpt_depth", f"{workload.gpt_depth} levels of GPTs reach {reach} bytes of {page}-byte pages")
 
 
 def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:

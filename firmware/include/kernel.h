@@ -137,6 +137,7 @@ void heap_build(void);
 u32 heap_end(void);
 u32 heap_pop(u32 new_end, u32 *pa);
 void clear(void *start, u32 bytes);
+void copy(void *to, const void *from, u32 bytes);
 u32 direct_va(u32 pa);
 
 /* ---- kernel map (map.c) -------------------------------------------------------------------------------------- */
@@ -195,6 +196,8 @@ void enter_user(void); /* trap.S: run `current` until a process executes trap #1
 extern u32 walks, gpts_visited;
 u32 space_build(u32 processes, u32 bytes, u32 depth, u32 seed, u32 *figures);
 u32 memory_walk(struct process *process, u32 va);
+u32 strings(u32 bytes, u32 rounds);
+extern u32 string_bytes;
 u32 fault_storm(u32 processes, u32 touches, u32 seed);
 
 /* ---- allocation of pages in a full cache (aging.c), workloads of it (churn.c) ---------------------------------- */

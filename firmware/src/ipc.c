@@ -3,8 +3,8 @@
  * queues, address-space switch with its flush. Called on the kernel stack after trap.S has saved the sender's
  * registers.
  *
- * d0 of a call: the capability register with the entry capability, and from bit 8 how many capabilities go with the
- * message beside the reply capability.
+ * d0 of a call: the capability register with the entry capability; in one that queues, from bit 8, how many capabilities
+ * go with the message beside the reply capability.
  */
 #include "kernel.h"
 
@@ -16,9 +16,12 @@
 
 struct process *current;
 u32 current_tag; /* MMUTR bits of user entries: ASID and V */
-u32 calls_queued;
+u32 calls_queued, string_bytes;
 static struct link stall_queues[STALL_QUEUES], ready_queue;
 static struct process *asid_owner[ASIDS];
+
+/* Each way of calling has its own copy of what they share: a call of two processes costs nothing for the others. */
+#define INLINE static inline __attribute__((always_inline))
 
 static inline struct link *stall_queue_of(const struct process *process)
 {
@@ -77,9 +80,9 @@ void switch_to(struct process *process)
     }
 }
 
-static void copy_message(struct process *sender, struct process *receiver)
+INLINE void copy_message(struct process *sender, struct process *receiver)
 {
-    u32 capabilities = sender->registers.d[0] >> 8, i;
+    u32 i;
 
     for (i = 0; i < MESSAGE_WORDS; i++) {
         receiver->registers.d[1 + i] = sender->registers.d[1 + i];
@@ -87,15 +90,12 @@ static void copy_message(struct process *sender, struct process *receiver)
     }
     if (prepare(&sender->cap[REPLY_REGISTER]) == REFUSAL_OK)
         receiver->cap[REPLY_REGISTER + 1] = sender->cap[REPLY_REGISTER];
-    for (i = CAP_REGISTER; capabilities && i < CAP_REGISTER + 3; capabilities--, i++)
-        if (prepare(&sender->cap[i]) == REFUSAL_OK)
-            receiver->cap[i] = sender->cap[i];
     receiver->registers.d[0] = REFUSAL_OK;
     receiver->ipc_peer = sender;
 }
 
 /* Whom a call goes to; 0 when the capability is none to an endpoint with a recipient. */
-static struct process *receiver_of(struct process *sender)
+INLINE struct process *receiver_of(struct process *sender)
 {
     struct capability *entry = &sender->cap[sender->registers.d[0] % 32];
     struct endpoint *endpoint;
@@ -111,13 +111,42 @@ static struct process *receiver_of(struct process *sender)
     return receiver;
 }
 
-/* trap #0: send, hand the processor to the receiver, wait for a message. Refused when the receiver is busy. */
-void ipc_call(void)
+/*
+ * A string goes straight from the sender's memory, which is mapped, into the receiver's: for each page of that a walk of
+ * the receiver's GPTs and a slot of the transmap (kernel sheet 5).
+ */
+static u32 copy_string(struct process *receiver, u32 from, u32 to, u32 bytes)
+{
+    u32 done = 0, refusal = REFUSAL_OK;
+
+    operation_begin(OP_STRING);
+    while (done < bytes) {
+        u32 offset = (to + done) & (page_size - 1), piece = page_size - offset, pa = memory_walk(receiver, to + done);
+
+        if (piece > bytes - done)
+            piece = bytes - done;
+        if (!pa) {
+            refusal = REFUSAL_NOT_ATTACHED;
+            break;
+        }
+        copy((char *)frame_window(pa) + offset, (const void *)(from + done), piece);
+        frame_window_close();
+        done += piece;
+    }
+    string_bytes += done;
+    operation_end(OP_STRING);
+    return refusal;
+}
+
+INLINE void call(u32 bytes)
 {
     struct process *sender = current, *receiver = receiver_of(sender);
+    u32 refusal = receiver && receiver->run_state == RUN_RECEIVING ? REFUSAL_OK : REFUSAL_BAD_COMMAND;
 
-    if (!receiver || receiver->run_state != RUN_RECEIVING) {
-        sender->registers.d[0] = REFUSAL_BAD_COMMAND;
+    if (refusal == REFUSAL_OK && bytes)
+        refusal = copy_string(receiver, sender->registers.a[0], receiver->registers.a[6], bytes);
+    if (refusal != REFUSAL_OK) {
+        sender->registers.d[0] = refusal;
         return;
     }
     copy_message(sender, receiver);
@@ -126,6 +155,20 @@ void ipc_call(void)
     process_wait(sender);
     dequeue(receiver); /* the scheduler finds it at the front of the ready queue */
     switch_to(receiver);
+}
+
+/* trap #0: send, hand the processor to the receiver, wait for a message. Refused when the receiver is busy. */
+void ipc_call(void) { call(0); }
+
+/* trap #5: the same with a string of d4 bytes at a0. The receiver waits with a6 = where a string may go. */
+void ipc_string_call(void)
+{
+    u32 bytes = current->registers.d[4];
+
+    if (bytes <= MAX_STRING)
+        call(bytes);
+    else
+        current->registers.d[0] = REFUSAL_BAD_COMMAND;
 }
 
 /* ---- calls among processes of one priority: nobody is handed the processor, and callers queue ----------------- */
@@ -139,6 +182,16 @@ void process_ready(struct process *process)
 {
     process->run_state = RUN_READY;
     enqueue(&ready_queue, process);
+}
+
+static void copy_message_and_capabilities(struct process *sender, struct process *receiver)
+{
+    u32 end = CAP_REGISTER + (sender->registers.d[0] >> 8) % 4, i;
+
+    copy_message(sender, receiver);
+    for (i = CAP_REGISTER; i < end; i++)
+        if (prepare(&sender->cap[i]) == REFUSAL_OK)
+            receiver->cap[i] = sender->cap[i];
 }
 
 /* Run the process that has been ready for longest; 0 when nobody is. */
@@ -161,7 +214,7 @@ static u32 receive_queued(struct process *receiver)
     if (!sender)
         return 0;
     dequeue(sender);
-    copy_message(sender, receiver);
+    copy_message_and_capabilities(sender, receiver);
     process_wait(sender);
     return 1;
 }
@@ -181,7 +234,7 @@ u32 ipc_queue(void)
         calls_queued++;
         return dispatch();
     }
-    copy_message(sender, receiver);
+    copy_message_and_capabilities(sender, receiver);
     dequeue(receiver);
     process_ready(receiver);
     if (receive_queued(sender))

@@ -129,6 +129,17 @@ static u32 shuffle(const u32 *arguments, u32 *figures)
     return REFUSAL_OK;
 }
 
+static u32 string_ipc(const u32 *arguments, u32 *figures)
+{
+    u32 copied = string_bytes;
+
+    if (boot.user_processes < 2 || arguments[0] - 1 >= MAX_STRING || !arguments[1])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = strings(arguments[0], arguments[1]);
+    figures[1] = string_bytes - copied;
+    return figures[0] == arguments[1] ? REFUSAL_OK : REFUSAL_NO_OBJECT;
+}
+
 static u32 give_back(const u32 *arguments, u32 *figures)
 {
     figures[0] = release(arguments[0]);
@@ -172,7 +183,7 @@ static command *const commands[] = {
     [CMD_FRAME_BUFFER] = frame_buffer, [CMD_RELEASE] = give_back, [CMD_ANNOUNCE] = tell,
     [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
     [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm, [CMD_CHURN] = exchange,
-    [CMD_AGE] = fill,             [CMD_SHUFFLE] = shuffle,
+    [CMD_AGE] = fill,             [CMD_SHUFFLE] = shuffle, [CMD_STRING_IPC] = string_ipc,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

@@ -6,6 +6,8 @@
  * client:  d5 = round trips to make, d6 = PRNG state, d2 = prepares per round trip, d3 = pages, a3 = first page number
  * server:  d5 = round trips answered
  * toucher: d3 = pages from a3 on, d5 = touches to make, d6 = PRNG state; counts in d7
+ * string:  the client has d4 = bytes of its string, d5 = round trips to make, and changes the first word of each page
+ *          before each; the server counts in d5 and adds up in d7 the first words of what it receives
  * fan-in:  the client has d2 = its number, d5 = calls to make, d6 = d0 of a call, and counts in d7 the answers that are
  *          its own; the server counts in d5 what it receives
  */
@@ -30,6 +32,7 @@
         .section .rodata
         .balign 4
         .globl  user_programs, user_client, user_server, user_fan_client, user_fan_server, user_toucher
+        .globl  user_string_client, user_string_server
         .globl  user_programs_end
 user_programs:
 
@@ -103,6 +106,39 @@ user_fan_server:
         moveq   #2,%d0                  /* where the reply capability has arrived */
         trap    #3
         bra.w   user_fan_server
+
+user_string_client:
+        move.l  %d4,-(%sp)
+1:      lea     USER_SPACE_VA,%a0
+        movea.l %a0,%a6
+        movea.l %a0,%a1
+        adda.l  (%sp),%a1
+2:      addq.l  #1,(%a6)
+        adda.l  %a4,%a6
+        cmpa.l  %a1,%a6
+        bcs.s   2b
+        move.l  (%sp),%d4
+        moveq   #0,%d0
+        trap    #5
+        tst.l   %d0
+        bne.s   3f                      /* refused: the kernel sees that strings are missing */
+        subq.l  #1,%d5
+        bne.s   1b
+3:      trap    #1
+
+user_string_server:
+        addq.l  #1,%d5
+        lea     USER_SPACE_VA,%a6
+        movea.l %a6,%a1
+        adda.l  %d4,%a1
+1:      add.l   (%a6),%d7
+        adda.l  %a4,%a6
+        cmpa.l  %a1,%a6
+        bcs.s   1b
+        lea     USER_SPACE_VA,%a6       /* where the next string goes */
+        moveq   #0,%d0
+        trap    #0
+        bra.w   user_string_server
 
 user_toucher:
         moveq   #0,%d7

@@ -7,7 +7,7 @@
  */
 #include "kernel.h"
 
-extern const char user_toucher[];
+extern const char user_toucher[], user_string_client[], user_string_server[];
 
 #define SLOT_BITS 4
 #define MAX_DEPTH 5 /* 13 or 12 bits of page, 4 a level: the full 32-bit space */
@@ -189,6 +189,26 @@ u32 space_build(u32 processes, u32 bytes, u32 depth, u32 seed, u32 *figures)
     figures[1] = space_gpts + processes;
     mmu_write(MMUOR, MMUOR_CNL); /* any store to a GPT flushes the TLB (kernel sheet 4.1) */
     return REFUSAL_OK;
+}
+
+/* ---- strings ------------------------------------------------------------------------------------------------- */
+/* Returns how many strings process 1 received. */
+u32 strings(u32 bytes, u32 rounds)
+{
+    struct process *server = user_start(1, user_string_server), *client = user_start(0, user_string_client);
+
+    if (pages_of(bytes) > space_pages)
+        return 0;
+    server->registers.d[5] = 0;
+    server->registers.d[7] = 0;
+    server->registers.a[6] = USER_SPACE_VA;
+    client->registers.d[4] = bytes;
+    client->registers.d[5] = rounds;
+    queues_reset();
+    process_wait(server);
+    switch_to(client);
+    enter_user();
+    return server->registers.d[5];
 }
 
 /* ---- the storm ----------------------------------------------------------------------------------------------- */

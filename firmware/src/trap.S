@@ -1,6 +1,7 @@
 /*
  * System calls: trap #0 call (send and wait), trap #1 exit to the command loop, trap #2 prepare a device page, trap #3
- * call that queues, trap #4 end of the program. When nobody can run any more, the command loop goes on. User registers go straight into the Process structure in the heap. That store may miss in the DTLB; since this is not
+ * call that queues, trap #4 end of the program, trap #5 call with a string. When nobody can run any more, the command loop
+ * goes on. User registers go straight into the Process structure in the heap. That store may miss in the DTLB; since this is not
  * the miss handler, the miss is an ordinary one and the MOVEM is simply restarted.
  */
 #include "kernel_asm.h"
@@ -39,8 +40,9 @@
 .endm
 
         .text
-        .globl  trap_ipc, trap_prepare, trap_queue, trap_leave, trap_exit, enter_user
+        .globl  trap_ipc, trap_string, trap_prepare, trap_queue, trap_leave, trap_exit, enter_user
         .type   trap_ipc, @function
+        .type   trap_string, @function
         .type   trap_prepare, @function
         .type   trap_queue, @function
         .type   trap_leave, @function
@@ -49,6 +51,11 @@
 trap_ipc:
         SAVE_USER OP_IPC
         jsr     ipc_call
+        RESTORE_USER OP_IPC
+
+trap_string:
+        SAVE_USER OP_IPC
+        jsr     ipc_string_call
         RESTORE_USER OP_IPC
 
 trap_prepare:

@@ -19,7 +19,8 @@ vectors:
         .long   trap_prepare            /* 34: trap #2 */
         .long   trap_queue              /* 35: trap #3 */
         .long   trap_leave              /* 36: trap #4 */
-        .rept   256 - 37
+        .long   trap_string             /* 37: trap #5 */
+        .rept   256 - 38
         .long   unexpected
         .endr
 

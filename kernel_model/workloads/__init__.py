@@ -10,6 +10,7 @@ from kernel_model.workloads import (
     fault_storm,
     frame_buffer,
     ping_pong,
+    string_ipc,
 )
 from kernel_model.workloads.base import Workload
 
@@ -24,6 +25,7 @@ WORKLOADS: dict[str, Workload] = {
         frame_buffer.WORKLOAD,
         *cold_prepare.WORKLOADS,
         fan_in.WORKLOAD,
+        string_ipc.WORKLOAD,
         fault_storm.WORKLOAD,
         churn.WORKLOAD,
         aging.WORKLOAD,

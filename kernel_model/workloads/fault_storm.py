@@ -13,7 +13,7 @@ __all__ = ["WORKLOAD"]
 def prepare(guest: Guest) -> None:
     """Each process gets its memory and the GPTs that lead to it."""
     amounts = guest.amounts
-    require(guest.command(abi.Command.SPACE, amounts.processes, amounts.storm_bytes(), amounts.storm_depth, guest.seed))
+    require(guest.command(abi.Command.SPACE, amounts.processes, amounts.storm_bytes(), amounts.gpt_depth, guest.seed))
 
 
 def run(guest: Guest) -> None:

@@ -34,6 +34,7 @@ EVERY_WORKLOAD = (
     (Command.FAN_IN, 3, 2, 4, 5),
     (Command.SPACE, 2, 20 * 8192, 3, 7),
     (Command.FAULT_STORM, 2, 60, 3),
+    (Command.STRING_IPC, 10_001, 4),
     (Command.SHUFFLE, 3),
     (Command.CHURN, 5, 20, 9),
     (Command.AGE, 130),
@@ -214,6 +215,52 @@ def test_a_touch_behind_the_end_of_a_space_is_a_panic() -> None:
         result = guest.crash(Command.FAULT_STORM, 2, 100, 1)  # process 1 has no space
         assert (result.reason.name, guest.panic[0]) == ("HALT", abi.Panic.UNKNOWN_ADDRESS)
         assert guest.panic[1] >> 20 == abi.USER_SPACE_VA >> 20
+
+
+@pytest.mark.parametrize("size", [1, 4095, 8192, 20_003, 65_536])
+@pytest.mark.parametrize(("board", "parameters"), MAPPINGS)
+def test_strings_arrive_as_they_were_sent(board: str, parameters: dict[str, int], size: int) -> None:
+    rounds = 6
+    with Driver(board, parameters=parameters) as guest:
+        pages = -(-size // guest.page)
+        assert guest.run(Command.SPACE, 2, size, 2, 7)[:2] == (Refusal.OK, 2 * pages)
+        before = guest.machine.counters()
+        status, received, copied = guest.run(Command.STRING_IPC, size, rounds)[:3]
+        after = guest.machine.counters() - before
+        assert (status, received, copied) == (Refusal.OK, rounds, rounds * size)
+        assert after.operations[abi.Operation.STRING].count == rounds
+        assert after.operations[abi.Operation.IPC].count == 2 * rounds
+        source, target = (pages_of_space(guest, process, pages) for process in (0, 1))
+        assert source.keys() == target.keys() == set(range(pages))
+        for page in range(pages):
+            here = min(size - page * guest.page, guest.page)
+            sent = bytes(guest.machine.read_physical(source[page], guest.page))
+            received_page = bytes(guest.machine.read_physical(target[page], guest.page))
+            assert sent[:4] == rounds.to_bytes(4, "big")
+            assert received_page == sent[:here].ljust(guest.page, b"\0")
+        assert guest.machine.host_writes == 0
+
+
+def test_every_byte_of_a_string_is_copied() -> None:
+    """The length is no multiple of what the copy moves at once, nor of a word."""
+    with Driver() as guest:
+        guest.run(Command.SPACE, 2, 4096, 2, 7)
+        guest.run(Command.STRING_IPC, 4096, 1)
+        source, target = (pages_of_space(guest, process, 1)[0] for process in (0, 1))
+        image = bytes(range(1, 251)) * 4
+        guest.machine.write_physical(source, image)
+        guest.run(Command.STRING_IPC, 999, 1)
+        first = int.from_bytes(image[:4], "big") + 1  # what the client did to the first word
+        received = bytes(guest.machine.read_physical(target, 1000))
+        assert received == first.to_bytes(4, "big") + image[4:999] + b"\0"
+
+
+def test_a_string_needs_room_and_a_server_that_has_some() -> None:
+    with Driver() as guest:
+        assert guest.run(Command.STRING_IPC, 8192, 1)[0] == Refusal.NO_OBJECT  # no SPACE was given
+        guest.run(Command.SPACE, 1, 8192, 2, 7)
+        assert guest.run(Command.STRING_IPC, 8192, 3)[:3] == (Refusal.NO_OBJECT, 0, 0)  # the server has none
+        assert guest.run(Command.STRING_IPC, abi.MAX_STRING + 1, 1)[0] == Refusal.BAD_COMMAND
 
 
 # ---- allocation in a full cache --------------------------------------------------------------------------------------

@@ -57,11 +57,18 @@ def test_fan_in_has_as_many_clients_and_calls_as_the_scenario_says(run: Run) -> 
 
 
 def test_a_storm_walks_as_deep_as_the_scenario_says(run: Run) -> None:
-    table = "run = ['fault-storm']\nstorm_touches = 300\nstorm_memory = '1 MB'\nstorm_depth = {}"
+    table = "run = ['fault-storm']\nstorm_touches = 300\nstorm_memory = '1 MB'\ngpt_depth = {}"
     shallow, deep = (result(run(table.format(depth)), "fault-storm").operations for depth in (2, 5))
     assert set(shallow) == set(deep) == {"walk"}  # building the spaces is not counted
     assert 300 <= shallow["walk"].count <= 600
     assert deep["walk"].cycles > 1.5 * shallow["walk"].cycles
+
+
+def test_strings_cost_by_their_size(run: Run) -> None:
+    table = "run = ['string-ipc']\nstring_round_trips = 20\nstring_size = '{} KB'"
+    short, long = (result(run(table.format(size)), "string-ipc").operations for size in (1, 64))
+    assert short["ipc"].count == long["ipc"].count == 2 * short["string"].count == 40
+    assert 10 * short["string"].cycles < long["string"].cycles < 64 * short["string"].cycles
 
 
 def test_churn_and_aging_allocate_as_often_as_the_scenario_says(run: Run) -> None:
