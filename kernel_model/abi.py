@@ -277,7 +277,8 @@ class Command(IntEnum):
     -> status, (round trips, prepares that found their page)."""
     RELEASE = 5
     """(keep,): give back whole pages of unused headers at the end of the heap, keeping at least *keep* free headers
-    besides those that describe the released frames. -> status, (frames released, headers left, heap end VA)."""
+    besides those that describe the released frames. Nothing after a DETACH that recycled headers: the free list is in
+    no order of addresses then. -> status, (frames released, headers left, heap end VA)."""
     ANNOUNCE = 6
     """(number,): attach the console device from its protected reserve, page by page, and write the re-tune message
     through it, as after a refusal. -> status, (console pages attached, characters written)."""
@@ -311,6 +312,11 @@ class Command(IntEnum):
     """(bytes, round trips): process 0 sends so much of its SPACE to process 1, which has it copied into its own and
     answers without a string (operation IPC each way, with a STRING in one). 1..MAX_STRING bytes, for which SPACE must
     have given room. -> status, (strings received, bytes copied)."""
+    DETACH = 15
+    """(pa, pages, recycle): rescind attached device pages (operation DETACH each): unpin, clear, make capabilities to
+    them stale. recycle 0: the header stays in the hash, as in the source (kernel sheet 2.1), and serves again only if
+    the same page comes back; 1: it is free for any page. NOT_ATTACHED ends it.
+    -> status, (pages detached, device pages attached, headers left)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3
@@ -343,6 +349,8 @@ class Operation(IntEnum):
     """one aging burst"""
     STRING = 15
     """a string from the sender's memory to the receiver's"""
+    DETACH = 16
+    """one device page, from hash lookup to the cleared page"""
 
 
 @unique

@@ -22,7 +22,7 @@ SHARE_DIGITS = 6
 
 #: Operations that happen while the system serves its users; those of boot and of the announcement happen once.
 STEADY_OPERATIONS = frozenset(
-    {"attach", "grow", "prepare", "device_prepare", "ipc", "release", "walk", "allocate", "rescind"}
+    {"attach", "grow", "prepare", "device_prepare", "ipc", "release", "walk", "allocate", "rescind", "detach"}
 )
 
 

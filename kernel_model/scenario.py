@@ -44,6 +44,7 @@ WORKLOAD_LIMITS = {
     "churn_live": (1, MANY),
     "churn_exchanges": (1, MANY),
     "aging_allocations": (1, MANY),
+    "hot_plug_cycles": (1, MANY),
 }
 
 Fail = Callable[[str, str], NoReturn]
@@ -115,6 +116,13 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     churn_live: int = 64
     churn_exchanges: int = 1000
     aging_allocations: int = 3000
+    hot_plug_cycles: int = 20
+    hot_plug_size: int | str = "512 KB"
+    hot_plug_recycle: bool = False
+
+    def hot_plug_bytes(self) -> int:
+        """Memory of a card that comes and goes, in bytes."""
+        return parse_size(self.hot_plug_size)
 
     def string_bytes(self) -> int:
         """Length of a string, in bytes."""
@@ -245,7 +253,7 @@ def _check(scenario: Scenario, source: str) -> None:
     board = BOARDS[scenario.board]
     _check_reserve(scenario, fail)
     _check_kernel(scenario, board, fail)
-    _check_user_memory(scenario, board, fail)
+    _check_amounts(scenario, board, fail)
     _check_devices(scenario, board, fail)
 
 
@@ -277,17 +285,23 @@ def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
         fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
 
 
-def _check_user_memory(scenario: Scenario, board: Board, fail: Fail) -> None:
-    """String IPC and fault storm: sizes, and whether the levels of GPTs reach so far."""
+def _check_amounts(scenario: Scenario, board: Board, fail: Fail) -> None:
+    """Sizes of strings, of a storm's memory and of hot-plug cards, and whether the levels of GPTs reach so far."""
     workload = scenario.workload
     amounts = {}
-    for key, amount in (("string_size", workload.string_bytes), ("storm_memory", workload.storm_bytes)):
+    for key, amount in (
+        ("string_size", workload.string_bytes),
+        ("storm_memory", workload.storm_bytes),
+        ("hot_plug_size", workload.hot_plug_bytes),
+    ):
         try:
             amounts[key] = amount()
         except ValueError as error:
             fail(f"workload.{key}", str(error))
     if not 1 <= amounts["string_size"] <= abi.MAX_STRING:
         fail("workload.string_size", f"must be 1 to {abi.MAX_STRING} bytes, not {amounts['string_size']}")
+    if not 1 <= amounts["hot_plug_size"] <= ADDRESS_SPACE // 2:
+        fail("workload.hot_plug_size", f"must be 1 byte to 2 GB, not {amounts['hot_plug_size']} bytes")
     if "fault-storm" not in (workload.run or ()):
         return
     size, ram = amounts["storm_memory"], board.ram[0][1]

@@ -101,6 +101,7 @@
 #define CMD_AGE 12
 #define CMD_SHUFFLE 13
 #define CMD_STRING_IPC 14
+#define CMD_DETACH 15
 
 /* Operation */
 #define OP_BOOT_VECTORS 1
@@ -118,6 +119,7 @@
 #define OP_RESCIND 13
 #define OP_AGE 14
 #define OP_STRING 15
+#define OP_DETACH 16
 
 /* Refusal */
 #define REFUSAL_OK 0

@@ -119,6 +119,7 @@ void object_identify(struct header *header, enum type type, u32 oid_low, u32 ran
 void age_insert(struct header *header, enum age age);
 void age_remove(struct header *header);
 u32 prepare(struct capability *cap);
+void entry_cut(struct header *header);
 void capability_to_oid(struct capability *cap, enum type type, u32 high, u32 low);
 void *element(u32 vector, u32 index);
 extern struct ote *free_otes;
@@ -149,6 +150,8 @@ u32 map_insert(u32 va, u32 pa, u32 bytes, u32 attributes, u32 protected);
 void map_remove(u32 va, u32 bytes);
 void *frame_window(u32 pa);
 void frame_window_close(void);
+void *device_window(u32 pa);
+void device_window_close(void);
 
 /* ---- page headers (headers.c) -------------------------------------------------------------------------------- */
 struct header_pool {
@@ -170,8 +173,9 @@ void page_evict(u32 pa);
 u32 release(u32 keep);
 
 /* ---- device pages (device.c), console (console.c) ------------------------------------------------------------ */
-extern u32 device_pages;
+extern u32 device_pages, headers_recycled;
 u32 attach_page(u32 pa, struct header_pool *pool);
+u32 detach_page(u32 pa, u32 recycle);
 u32 announce(u32 number);
 extern u32 console_attached, console_written;
 void console_early(const char *text);

@@ -113,14 +113,6 @@ static void burst(void)
 }
 
 /* ---- allocate, rescind --------------------------------------------------------------------------------------- */
-static void cut_entry(struct header *header)
-{
-    if (header->ote) {
-        header->ote->target = 0;
-        header->ote = 0; /* capabilities to the object are stale from now on */
-    }
-}
-
 /* Any process may have it mapped; without a reverse map the only way to know is to flush, and the port's is full. */
 static void clear_page(struct header *header)
 {
@@ -141,7 +133,7 @@ static u32 take_oldest(struct header **taken)
     age_remove(header);
     reclaimable--;
     hash_remove(header);
-    cut_entry(header);
+    entry_cut(header);
     *taken = header;
     return REFUSAL_OK;
 }
@@ -182,7 +174,7 @@ u32 page_rescind(struct capability *cap)
     if (refusal == REFUSAL_OK) {
         header = cap->prepared.target;
         header->alloc_count++;
-        cut_entry(header);
+        entry_cut(header);
         clear_page(header);
         header->dirty = 0;
         age_remove(header);

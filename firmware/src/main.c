@@ -37,6 +37,21 @@ static u32 attach(const u32 *arguments, u32 *figures)
     return refusal;
 }
 
+static u32 detach(const u32 *arguments, u32 *figures)
+{
+    u32 pa = arguments[0], refusal = REFUSAL_OK;
+
+    if (!arguments[1] || pa - boot.ram_base < boot.ram_size || arguments[2] > 1)
+        return REFUSAL_BAD_COMMAND;
+    for (; figures[0] < arguments[1] && refusal == REFUSAL_OK; pa += page_size) {
+        refusal = detach_page(pa, arguments[2]);
+        figures[0] += refusal == REFUSAL_OK;
+    }
+    figures[1] = device_pages;
+    figures[2] = free_headers.count;
+    return refusal;
+}
+
 static u32 cold(const u32 *arguments, u32 *figures)
 {
     u32 walked = hash_walked, taken = otes_taken;
@@ -184,6 +199,7 @@ static command *const commands[] = {
     [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
     [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm, [CMD_CHURN] = exchange,
     [CMD_AGE] = fill,             [CMD_SHUFFLE] = shuffle, [CMD_STRING_IPC] = string_ipc,
+    [CMD_DETACH] = detach,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

@@ -200,16 +200,19 @@ u32 direct_va(u32 pa) { return pa - boot.ram_base + KVA; }
  * A kernel address for a frame of page space: the direct map has one, otherwise a slot of the transmap window. The slots
  * are used in turn, so that a flush is due only before the first is used again.
  */
-void *frame_window(u32 pa)
+static void *window_open(u32 pa, u32 attributes)
 {
-    if (!paged())
-        return (void *)direct_va(pa);
     window_slot = (window_slot + 1) % TRANSMAP_SLOTS;
     if (!window_slot)
         flush_unlocked();
-    if (map_insert(window_va(), pa, page_size, kernel_dr, 1) != REFUSAL_OK)
+    if (map_insert(window_va(), pa, page_size, attributes, 1) != REFUSAL_OK)
         panic(PANIC_TOO_MANY_RANGES, window_va(), 0);
     return (void *)window_va();
+}
+
+void *frame_window(u32 pa)
+{
+    return paged() ? window_open(pa, kernel_dr) : (void *)direct_va(pa);
 }
 
 void frame_window_close(void)
@@ -217,6 +220,10 @@ void frame_window_close(void)
     if (paged())
         forget(window_va(), page_size);
 }
+
+/* Device memory is in no direct map. */
+void *device_window(u32 pa) { return window_open(pa, page_attribute | DR_KERNEL_DEVICE); }
+void device_window_close(void) { forget(window_va(), page_size); }
 
 void map_build(void)
 {

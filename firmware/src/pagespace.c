@@ -168,7 +168,7 @@ u32 release(u32 keep)
         before = first;
         first = (struct page *)first->mem.header.age_link.next;
     }
-    if (!first)
+    if (!first || headers_recycled) /* recycled headers are on the list in the order in which they came back */
         return 0;
     operation_begin(OP_RELEASE);
     frames = releasable_frames(keep, slack, (u32)first, end);

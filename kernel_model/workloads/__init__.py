@@ -9,6 +9,7 @@ from kernel_model.workloads import (
     fan_in,
     fault_storm,
     frame_buffer,
+    hot_plug,
     ping_pong,
     string_ipc,
 )
@@ -29,5 +30,6 @@ WORKLOADS: dict[str, Workload] = {
         fault_storm.WORKLOAD,
         churn.WORKLOAD,
         aging.WORKLOAD,
+        hot_plug.WORKLOAD,
     )
 }

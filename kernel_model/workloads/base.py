@@ -39,6 +39,12 @@ class Guest(Protocol):
     def attached(self) -> list[tuple[PlacedDevice, int]]:
         """Devices with the number of their pages that were attached."""
 
+    def plug(self, size: int) -> PlacedDevice | None:
+        """Plug in another card where no device has been yet; None when the board's window is full."""
+
+    def pages(self, size: int) -> int:
+        """Pages of ``size`` bytes."""
+
 
 def require(done: Done | None) -> Done | None:
     """The command's result; raises GuestError when the nucleus could not do what it was asked to."""

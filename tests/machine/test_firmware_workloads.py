@@ -10,7 +10,7 @@ import pytest
 
 from kernel_model import abi
 from kernel_model.abi import Command, FlushPolicy, HandlerKind, MappingKind, Refusal, Vector
-from tests.support.nucleus import FRAMES, Driver
+from tests.support.nucleus import CARD, FRAMES, SMALL, Driver
 
 TY_GPT, TY_PAGE = 2, 4
 MAPPINGS = [
@@ -38,6 +38,10 @@ EVERY_WORKLOAD = (
     (Command.SHUFFLE, 3),
     (Command.CHURN, 5, 20, 9),
     (Command.AGE, 130),
+    (Command.ATTACH, CARD, 9),
+    (Command.DETACH, CARD, 9, 0),
+    (Command.ATTACH, CARD, 5),
+    (Command.DETACH, CARD, 5, 1),
 )
 
 
@@ -357,3 +361,62 @@ def test_allocation_ends_with_the_object_table() -> None:
         guest.boot()
         left = 100 - guest.variable("otes_taken")
         assert guest.run(Command.CHURN, 4, 500, 1)[:3] == (Refusal.NO_OTE, left, left)
+
+
+# ---- device pages that go --------------------------------------------------------------------------------------------
+SLACK = SMALL[Vector.PAGE] - FRAMES - 16
+
+
+@pytest.mark.parametrize("recycle", [0, 1])
+@pytest.mark.parametrize(("board", "parameters"), MAPPINGS[:3])
+def test_a_detached_page_keeps_its_header_unless_it_is_recycled(
+    board: str, parameters: dict[str, int], recycle: int
+) -> None:
+    pages = 20
+    with Driver(board, parameters=parameters) as guest:
+        left = SLACK
+        for cycle in range(8):
+            pa = CARD + cycle * 0x10_0000
+            status, attached = guest.run(Command.ATTACH, pa, pages)[:2]
+            if left < pages:
+                assert (status, attached) == (Refusal.RESERVE_EMPTY, left)
+                break
+            assert (status, attached) == (Refusal.OK, pages)
+            left -= 0 if recycle else pages
+            assert guest.run(Command.DETACH, pa, pages, recycle)[:4] == (Refusal.OK, pages, 0, left)
+            assert guest.run(Command.DETACH, pa, 1, recycle)[:2] == (Refusal.NOT_ATTACHED, 0)
+        assert cycle == (7 if recycle else SLACK // pages)
+        counted = guest.machine.counters().operations[abi.Operation.DETACH].count
+        assert counted == (cycle + bool(recycle)) * (pages + 1)
+
+
+def test_a_card_that_comes_back_to_its_place_finds_its_headers() -> None:
+    with Driver() as guest:
+        guest.run(Command.ATTACH, CARD, SLACK)
+        for _ in range(3):
+            assert guest.run(Command.DETACH, CARD, SLACK, 0)[:4] == (Refusal.OK, SLACK, 0, 0)
+            assert guest.run(Command.ATTACH, CARD, SLACK)[:2] == (Refusal.OK, SLACK)
+            assert guest.variable("device_pages") == SLACK
+
+
+@pytest.mark.parametrize(("board", "parameters"), MAPPINGS[:3])
+def test_a_detached_page_is_cleared_and_its_capabilities_are_stale(board: str, parameters: dict[str, int]) -> None:
+    with Driver(board, parameters=parameters) as guest:
+        guest.run(Command.ATTACH, CARD, 3)
+        assert guest.run(Command.FRAME_BUFFER, 4, 8, 77, CARD, 3)[2] == 32
+        for page in range(3):
+            guest.machine.write_physical(CARD + page * 8192, b"secret" * 1000)
+        guest.run(Command.DETACH, CARD, 2, 1)
+        assert not any(guest.machine.read_physical(CARD, 2 * 8192))
+        assert any(guest.machine.read_physical(CARD + 2 * 8192, 8192))
+        status, _, found = guest.run(Command.FRAME_BUFFER, 4, 8, 77, CARD, 3)[:3]
+        assert status == Refusal.NOT_ATTACHED
+        assert 0 < found < 32
+
+
+def test_nothing_is_released_behind_recycled_headers() -> None:
+    """They are free, but in no order of addresses: cutting the heap's tail could cut off one that is in use."""
+    with Driver(counts={Vector.RESERVE: 3000, Vector.INDEX: 1400}) as guest:
+        guest.run(Command.ATTACH, CARD, SLACK + 100)
+        guest.run(Command.DETACH, CARD, 10, 1)
+        assert guest.run(Command.RELEASE, 200)[:2] == (Refusal.OK, 0)

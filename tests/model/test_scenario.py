@@ -97,6 +97,8 @@ def test_sizes(value: int | str, size: int) -> None:
         ),
         ('[workload]\nstring_size = "65 KB"', "workload.string_size", "must be 1 to 65536 bytes"),
         ('[workload]\nstring_size = "long"', "workload.string_size", "is not a size"),
+        ('[workload]\nhot_plug_size = "0 KB"', "workload.hot_plug_size", "must be 1 byte to 2 GB"),
+        ("[workload]\nhot_plug_recycle = 1", "workload.hot_plug_recycle", "expected `bool`, got `int`"),
         ('[workload]\nrun = ["sleep"]', "workload.run[0]", "unknown workload 'sleep'"),
         ("[bank]\nallocated_percent = 101.0", "bank.allocated_percent", "must be 0 to 100"),
     ],

@@ -89,6 +89,26 @@ def test_an_aging_burst_suffers_from_mapped_headers(run: Run) -> None:
     assert mapped.worst > 1.3 * direct.worst
 
 
+def test_hot_plug_leaks_headers_unless_they_are_recycled(run: Run) -> None:
+    table = "run = ['hot-plug']\nhot_plug_cycles = 6\nhot_plug_size = '512 KB'\nhot_plug_recycle = {}"
+    grown = {}
+    for recycle in ("false", "true"):
+        row = run(table.format(recycle), strategy="grow")
+        counted = result(row, "hot-plug").operations
+        assert (counted["attach"].count, counted["detach"].count, row.refusal) == (6 * 64, 6 * 64, None)
+        assert row.frames is not None
+        grown[recycle] = row.frames.taken_back
+    assert grown["false"] == grown["true"] + 2  # 320 headers more, 146 to a frame
+
+    reserve = '[reserve]\ndevice = "2 MB"\n'
+    refused, enough = (run(table.format(recycle), more=reserve) for recycle in ("false", "true"))
+    assert enough.refusal is None
+    assert "hot-plug card 3: " in (refused.refusal or "")
+    assert "re-tune with reserve=" in (refused.refusal or "")
+    assert refused.console is True
+    assert enough.console is True
+
+
 @pytest.mark.parametrize(
     ("table", "key"),
     [
