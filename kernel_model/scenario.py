@@ -117,7 +117,7 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     churn_exchanges: int = 1000
     aging_allocations: int = 3000
     hot_plug_cycles: int = 20
-    hot_plug_size: int | str = "512 KB"
+    hot_plug_size: int | str = "128 KB"
     hot_plug_recycle: bool = False
 
     def hot_plug_bytes(self) -> int:

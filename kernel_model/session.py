@@ -109,9 +109,10 @@ class Session:
         if self.plan.board.device_window is None:
             return None
         base, window = self.plan.board.device_window
-        start, end = pages_for(max([base, *(item.end for item in self._placed())]), 4096) * 4096, base + window
+        page = self.plan.page_size
+        start, end = pages_for(max([base, *(item.end for item in self._placed())]), page) * page, base + window
         card = Device(f"hot-plug card {len(self.plugged) + 1}", size)
-        placed = place([card], (start, max(end - start, 0)), self.plan.page_size)[0]
+        placed = place([card], (start, max(end - start, 0)), page)[0]
         if placed.refusal:
             return None
         if not self.plugged:  # one bank of memory serves all cards: its host pages appear when they are touched

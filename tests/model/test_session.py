@@ -97,7 +97,9 @@ def test_sdram_at_zero() -> None:
 
 
 def test_cards_are_plugged_in_behind_all_others_until_the_window_is_full() -> None:
-    with session("reserve", Mapping.PAGED_8K, "[workload]\nhot_plug_cycles = 9", board="m5475evb") as running:
+    with session(
+        "reserve", Mapping.PAGED_8K, "[workload]\nhot_plug_cycles = 9\nhot_plug_size = 524288", board="m5475evb"
+    ) as running:
         cards = [running.plug(64 << 20) for _ in range(2)]
         low, size = running.plan.board.device_window or (0, 0)
         assert [card.base for card in cards if card] == [low + (64 << 20), low + (128 << 20)]  # the LCD is in the first

@@ -47,6 +47,13 @@ def test_what_the_default_leaves_out_is_run_by_name_only(run: Run) -> None:
     )
 
 
+def test_the_packaged_scenario_runs_every_workload() -> None:
+    (row,) = compare_scenario(Path("workloads"), Selection(("slab",), ("acr",))).report.rows
+    assert set(row.workloads or ()) == set(WORKLOADS)
+    assert all(figures.operations for figures in (row.workloads or {}).values())
+    assert row.refusal is None
+
+
 def test_fan_in_has_as_many_clients_and_calls_as_the_scenario_says(run: Run) -> None:
     table = "run = ['fan-in', 'ping-pong']\nipc_round_trips = 10\nfan_in_clients = 12\nfan_in_calls = 5"
     row = run(table)
