@@ -35,23 +35,26 @@ class Board:
         return sum(size for _, size in self.ram)
 
 
+TARGET_MB = 128  # of the target of coyotos-dev, 2007
+
+
+def coyotos(megabytes: int, low: bool) -> Board:
+    """The target of coyotos-dev, with so much SDRAM, where the kernel is linked or at PA 0."""
+    name = f"coyotos{megabytes}" + ("-low" if low else "")
+    if megabytes != TARGET_MB:
+        summary = f"the target with {megabytes} MB SDRAM at PA " + ("0" if low else "0xC0000000")
+    elif low:
+        summary = "the same with SDRAM at PA 0: VA = PA + 0xC0000000, so no ACR can map the kernel"
+    else:
+        summary = "the target of coyotos-dev, 2007: 128 MB SDRAM at PA 0xC0000000, where the kernel is linked"
+    base = 0 if low else 0xC0000000
+    return Board(name, summary, ((base, megabytes * MB),), (0x80000000, GB), 0xF0000000, 266_000_000)
+
+
 _ALL = (
-    Board(
-        "coyotos128",
-        "the target of coyotos-dev, 2007: 128 MB SDRAM at PA 0xC0000000, where the kernel is linked",
-        ((0xC0000000, 128 * MB),),
-        (0x80000000, GB),
-        0xF0000000,
-        266_000_000,
-    ),
-    Board(
-        "coyotos128-low",
-        "the same with SDRAM at PA 0: VA = PA + 0xC0000000, so no ACR can map the kernel",
-        ((0x00000000, 128 * MB),),
-        (0x80000000, GB),
-        0xF0000000,
-        266_000_000,
-    ),
+    coyotos(TARGET_MB, low=False),
+    coyotos(TARGET_MB, low=True),
+    *(coyotos(megabytes, low) for megabytes in (16, 32, 64, 256, 512) for low in (False, True)),
     Board(
         "m5475evb",
         "Freescale M5475EVB: 64 MB SDRAM at PA 0, 256-MB PCI window (U-Boot M5485EVB.h), MBAR 0xFF000000 (Linux)",

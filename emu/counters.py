@@ -82,8 +82,8 @@ class Bill:
 
     ``entry``: exception processing, its waits for memory included. ``handler``: instructions of the handlers, with what
     the pipeline waits for between them. ``stalls``: waits for memory in handlers. ``back``: RTE and its waits.
-    ``evicted``: later waits for lines that handlers threw out of the caches; not part of ``refill_cycles``. Waits for
-    memory exist at the level full only (docs/timing-model.md).
+    ``evicted``: waits outside of handlers for lines that would have been in the caches without them, less those that
+    the handlers saved; not part of ``refill_cycles``. Waits for memory exist at the level full only.
     """
 
     entry: int = 0

@@ -130,7 +130,7 @@ def bill_rows(counters: Counters) -> list[tuple[str, int, str]]:
         ("  instructions of handlers", bill.handler),
         ("  handlers waiting for memory", bill.stalls),
         ("  return", bill.back),
-        ("lines lost to handlers, later", bill.evicted),
+        ("lines lost to handlers, net", bill.evicted),
     )
     misses = counters.misses.total
     return [(name, cycles, f"{ratio(cycles, misses):.1f} a miss") for name, cycles in parts if cycles]

@@ -5,6 +5,7 @@ answer at once.
 """
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -86,6 +87,60 @@ def compare(
     if outcome.interrupted:
         print(f"cfemu: interrupted after {len(outcome.report.rows)} of {outcome.total} rows", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+class GoalName(StrEnum):
+    """What an advice is for (kernel_model.advise.GOALS)."""
+
+    LATENCY = "latency"
+    MEMORY = "memory"
+    ROBUST = "robust"
+
+
+ADVISE_EPILOG = """\b
+Examples:
+  cfemu advise --devices graphics-128,network,usb@late
+  cfemu advise --board coyotos512 --devices graphics-512,graphics-256@late --goal robust
+  cfemu advise my-board.toml --goal memory --json
+
+\b
+Goals, each an order of result columns after "device pages refused":
+  latency  worst operation, cycles, heap
+  memory   heap, frames lost, cycles
+  robust   frames lost, console unreachable, worst operation, cycles
+"""
+
+
+@app.command("advise", epilog=ADVISE_EPILOG, help="Recommend a strategy and its values for a board and its devices.")
+def advise(
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SCENARIO.toml]", help="As for `cfemu compare`.", show_default=False),
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of `cfemu boards`.", show_default=False)
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Kinds or sizes, with commas; @late for what is plugged in.", show_default=False
+        ),
+    ] = None,
+    goal: Annotated[GoalName, typer.Option(help="What matters most.")] = GoalName.LATENCY,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    from kernel_model.advise import GOALS
+    from kernel_model.advise import advise as find
+
+    advice = find(scenario, board, devices, GOALS[goal.value])
+    if json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(advice, order="sorted"), indent=2).decode() + "\n")
+    else:
+        from kernel_model.report.advice import print_advice
+
+        print_advice(advice)
 
 
 @app.command("strategies", help="List the strategies, one a line.")

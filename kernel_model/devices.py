@@ -12,6 +12,7 @@ __all__ = ["CATALOGUE", "Arrival", "Device", "Kind", "PlacedDevice", "place", "s
 
 KILOBYTE = 1 << 10
 MEGABYTE = 1 << 20
+GIGABYTE = 1 << 30
 
 
 class Arrival(StrEnum):
@@ -67,6 +68,10 @@ CATALOGUE: dict[str, Kind] = {
     "graphics-128": Kind(128 * MEGABYTE, True, "graphics of about 2003, prefetchable BAR"),
     "graphics-256": Kind(256 * MEGABYTE, True, "what a GPU exposes for 32-bit compatibility (kernel sheet 6)"),
     "graphics-512": Kind(512 * MEGABYTE, True, "the guide's own example of 2007 (kernel sheet 6)"),
+    "rebar-8192": Kind(8 * GIGABYTE, True, "resizable BAR of a graphics card since 2020: all of its memory"),
+    "rebar-16384": Kind(16 * GIGABYTE, True, "the same, 16 GB"),
+    "rebar-32768": Kind(32 * GIGABYTE, True, "the same, 32 GB"),
+    "flash": Kind(8 * MEGABYTE, True, "flash of the FireBee (BaS_gcc mmu.c; hardware sheet 2.3)"),
     "network": Kind(128 * KILOBYTE, False, "Intel 8254x, memory BAR 0"),
     "usb": Kind(4 * KILOBYTE, False, "OHCI host controller, memory BAR 0"),
     "text-console": Kind(128 * KILOBYTE, True, "0xA0000 to 0xBFFFF (kernel sheet 2.1)"),

@@ -44,8 +44,11 @@ class Bill(Result, frozen=True, kw_only=True):
     stalls: Annotated[Count, Meta(description="waits for memory in the handlers (level full)")]
     back: Annotated[Count, Meta(description="RTE, its waits for memory included")]
     evicted: Annotated[
-        Count,
-        Meta(description="later waits for lines that a handler threw out of the caches (level full), not in refill"),
+        int,
+        Meta(
+            description="waits outside of handlers for lines that would be in the caches without them, less the"
+            " opposite (level full); not in refill"
+        ),
     ]
 
 

@@ -21,7 +21,15 @@ from kernel_model.sizing import PAGE_SIZE, estimate
 from kernel_model.strategies.base import Reserves
 from kernel_model.structures import Alignment, sizes
 
-__all__ = ["Scenario", "ScenarioError", "load_scenario", "packaged_scenarios", "parse_scenario", "parse_size"]
+__all__ = [
+    "Scenario",
+    "ScenarioError",
+    "checked",
+    "load_scenario",
+    "packaged_scenarios",
+    "parse_scenario",
+    "parse_size",
+]
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
 UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
@@ -211,6 +219,11 @@ def parse_scenario(text: bytes, source: str) -> Scenario:
         raise ScenarioError(source, *_key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    return checked(scenario, source)
+
+
+def checked(scenario: Scenario, source: str) -> Scenario:
+    """The scenario, if it says what can be meant; ``source`` names where it is from in errors."""
     _check(scenario, source)
     return scenario
 

@@ -94,6 +94,15 @@ def note_shadow(t: Time, shadow: Any, line: int, half_locked: bool) -> bool:
 
 
 @njit
+def hit(t: Time, known: bool) -> int:
+    """A hit waits for nothing; without the handlers it might have: ``known`` is whether the line would have been there,
+    and where it would not, a handler has brought it, or left it where it would have been thrown out."""
+    if not known and not t.in_handler:
+        t.evicted_stalls -= t.costs.line_first
+    return 0
+
+
+@njit
 def account(t: Time, cycles: int, known: bool) -> None:
     """Book a wait; ``known``: without the handlers the line would have been there."""
     t.stalls += cycles
@@ -108,7 +117,7 @@ def read(t: Time, line: int, half_locked: bool, now: int) -> int:
     """Data read of a line in a cacheable mode: cycles that the core waits."""
     known = note_shadow(t, t.dshadow, line, half_locked)
     if find(t.dcache, line) >= 0:
-        return 0
+        return hit(t, known)
     _way, cycles = fill(t, t.dcache, line, half_locked, now)
     account(t, cycles, known)
     return cycles
@@ -124,6 +133,8 @@ def write(t: Time, line: int, mode: int, half_locked: bool, buffered: bool, now:
         if way < 0:
             way, cycles = fill(t, t.dcache, line, half_locked, now)
             account(t, cycles, known)
+        else:
+            hit(t, known)
         t.dcache.dirty[line >> LINE_BITS & (SETS - 1), way] = 1
         return cycles
     cycles = 0
@@ -152,7 +163,7 @@ def fetch_line(t: Time, line: int, half_locked: bool, now: int) -> int:
     """Instruction fetch from a line in a cacheable mode: cycles that the core waits."""
     known = note_shadow(t, t.ishadow, line, half_locked)
     if find(t.icache, line) >= 0:
-        return 0
+        return hit(t, known)
     _way, cycles = fill(t, t.icache, line, half_locked, now)
     account(t, cycles, known)
     return cycles

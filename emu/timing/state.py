@@ -90,7 +90,7 @@ TIME_DTYPE = np.dtype(
         ("entry_stalls", "i8"),
         ("handler_stalls", "i8"),
         ("return_stalls", "i8"),
-        ("evicted_stalls", "i8"),  # later, for lines that a handler threw out
+        ("evicted_stalls", "i8"),  # outside of handlers: for lines that would be there without them, less the opposite
         ("stalls", "i8"),  # all waits for memory
     ],
     align=True,

@@ -133,7 +133,7 @@ SECTIONS = (
     (
         "cycles of a miss",
         BILL,
-        "handler: its instructions. stalls: its waits for memory. evicted: later waits for lines that it threw out.",
+        "handler: its instructions. stalls: its waits for memory. evicted: later waits for lines it threw out, net.",
     ),
     (
         "memory and devices",

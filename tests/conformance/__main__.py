@@ -81,6 +81,11 @@ SECTIONS = (
             "tests/machine/test_code_changes.py",
         ),
     ),
+    Section(
+        "Cycles",
+        "numbers worked out by hand; an independent model, instruction by instruction",
+        ("tests/timing", "tests/unit/test_oracle_timing.py", "tests/machine/test_time_levels.py"),
+    ),
     Section("Robustness of the native way in", "equal counts of both ways", ("tests/machine/test_way_in.py",)),
     Section(
         "GCC's torture suite under a hostile MMU",

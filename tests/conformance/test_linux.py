@@ -9,6 +9,7 @@ import pytest
 from benchmarks.linux_profile import DOCUMENT, profile_document
 from emu.machine import StopReason
 from emu.profile import CLEAN_PAGE, make_profile
+from emu.timing.state import LEVELS
 from tests.support.linux import TRANSCRIPT, LinuxRun, boot, masked, vmlinux
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,19 @@ def test_the_public_engine_counts_the_same() -> None:
     assert run.console == reference_run().console
     assert run.counters == reference_run().counters
     assert (run.errors == reference_run().errors).all()
+
+
+def test_no_level_of_time_changes_what_linux_does() -> None:
+    """With instructions as the clock: the same console, the same misses, the same path; other cycles."""
+    flat, pipeline, full = (boot(timing=level, clock="instructions") for level in LEVELS)
+    assert masked(flat.console).splitlines() == TRANSCRIPT.read_text().splitlines()
+    for run in (pipeline, full):
+        assert run.console == flat.console
+        assert run.counters.misses == flat.counters.misses
+        assert run.counters.exceptions == flat.counters.exceptions
+        assert run.counters.instructions == flat.counters.instructions
+        assert run.counters.cycles != flat.counters.cycles
+    assert full.counters.bill.stalls > 0 == pipeline.counters.bill.stalls
 
 
 def test_the_profile_tells_where_misses_come_from() -> None:

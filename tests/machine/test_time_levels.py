@@ -41,7 +41,8 @@ def test_the_bill_adds_up_and_no_level_changes_a_miss(timing: str, engine: str) 
     assert bill.back >= 15 * run.misses
     if timing == "full":
         assert bill.stalls > 0
-        assert bill.evicted > 0
+        direct = searched("direct", timing=timing, engine=engine)
+        assert abs(bill.total - (run.cycles - direct.cycles)) < bill.total / 10  # what translation costs the run
     else:
         assert (bill.stalls, bill.evicted) == (0, 0)
         assert (bill.entry, bill.back) == (18 * run.misses, 15 * run.misses)
@@ -57,9 +58,3 @@ def test_memory_takes_time_only_where_it_is_modelled() -> None:
         own, changed = (searched("direct", timing=timing, costs=costs) for costs in (Costs(), slow))
         assert (changed.cycles > own.cycles) is changes
         assert changed.instructions == own.instructions
-
-
-def test_a_handler_that_never_touches_memory_evicts_nothing_of_data() -> None:
-    """The range handler refills from registers and code; the table walk reads tables. The second throws out more."""
-    coyotos, linux = (searched(way, timing="full").counters.bill for way in ("coyotos", "linux"))
-    assert coyotos.evicted < linux.evicted

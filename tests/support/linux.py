@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,11 +58,11 @@ def vmlinux() -> Elf:
     return load_elf(ROOT / "build" / "linux" / "vmlinux")
 
 
-def boot(engine: str = "native", entries: int = 32, script: bytes | None = None) -> LinuxRun:
-    """Boot, type the script, run until the guest restarts the board."""
+def boot(engine: str = "native", entries: int = 32, script: bytes | None = None, **options: Any) -> LinuxRun:
+    """Boot, type the script, run until the guest restarts the board; ``options``: of the machine."""
     elf = vmlinux()
     typed = SCRIPT.read_bytes() if script is None else script
-    machine = Machine(get_board("m5475evb"), engine, itlb_entries=entries, dtlb_entries=entries)
+    machine = Machine(get_board("m5475evb"), engine, itlb_entries=entries, dtlb_entries=entries, **options)
     try:
         machine.load_elf(elf)
         machine.strict = True
