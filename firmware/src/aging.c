@@ -107,16 +107,17 @@ static void burst(void)
         if (!age_to_reclaim())
             break;
     }
-    /* one flush for all: no frame is used again before this, so no entry of an aged page can do harm until then */
+    /*
+     * One flush for all. A page that is touched again is walked to, and so made active: no page on the reclaim list has
+     * an entry in a TLB, and taking its frame needs no flush.
+     */
     mmu_write(MMUOR, MMUOR_CNL);
     operation_end(OP_AGE);
 }
 
 /* ---- allocate, rescind --------------------------------------------------------------------------------------- */
-/* Any process may have it mapped; without a reverse map the only way to know is to flush, and the port's is full. */
 static void clear_page(struct header *header)
 {
-    mmu_write(MMUOR, MMUOR_CNL);
     clear(frame_window(((struct page *)header)->pa), page_size);
     frame_window_close();
 }
@@ -175,6 +176,7 @@ u32 page_rescind(struct capability *cap)
         header = cap->prepared.target;
         header->alloc_count++;
         entry_cut(header);
+        mmu_write(MMUOR, MMUOR_CNL); /* any process may have it mapped, and without a reverse map nobody knows which */
         clear_page(header);
         header->dirty = 0;
         age_remove(header);

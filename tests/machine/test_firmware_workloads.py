@@ -85,10 +85,24 @@ def test_every_client_gets_the_answers_to_its_own_calls(
             assert int.from_bytes(touched, "big") == (10 if number else 200)
 
 
+def start_order(clients: int, seed: int) -> list[int]:
+    """The shuffle of the nucleus."""
+    order: list[int] = []
+    for number in range(clients):
+        seed = xorshift(seed)
+        at = seed % (number + 1)
+        order.append(order[at] if at < number else 0)
+        order[at] = number + 1
+    return order
+
+
 def test_more_processes_than_asids_share_them_without_seeing_each_others_pages() -> None:
-    """Processes 0 and 255 have one ASID: entries of the one must be gone when the other runs."""
+    """Processes 0 and 255 have one ASID: entries of the one must be gone when the other runs, here right after it."""
+    seed = next(seed for seed in itertools.count(1) if start_order(256, seed)[-1] == 255)
     with many(256, parameters={"flush": FlushPolicy.ASID}) as guest:
-        assert guest.run(Command.FAN_IN, 256, 3, 1, 1)[:3] == (Refusal.OK, 256 * 3, 256 * 3)
+        assert guest.run(Command.FAN_IN, 256, 3, 1, seed)[:3] == (Refusal.OK, 256 * 3, 256 * 3)
+        order = guest.memory(guest.elf.address("order"), 512)
+        assert list(struct.unpack(">256H", order)) == start_order(256, seed)
         tables = list(guest.elements(Vector.USER_TABLE))
         for number, expected in ((0, 768), (1, 3), (255, 3), (256, 3)):
             pte = guest.word(tables[number] + 4 * (abi.USER_DATA_VA >> 13))
@@ -210,6 +224,16 @@ def test_a_space_larger_than_the_system_is_refused() -> None:
         assert guest.run(Command.FAULT_STORM, 2, 10, 1)[0] == Refusal.NO_OBJECT
         assert guest.run(Command.SPACE, 1, 257 * 8192, 2, 1)[0] == Refusal.BAD_COMMAND
         assert guest.run(Command.SPACE, 1, 8192, 6, 1)[0] == Refusal.BAD_COMMAND
+
+
+def test_a_guard_that_does_not_match_leads_nowhere() -> None:
+    with Driver() as guest:
+        guest.run(Command.SPACE, 1, 100 * 8192, 2, 1)
+        capability = guest.elements(Vector.PROCESS)[0] + PROCESS_SPACE
+        assert longword(guest, capability + 4) == abi.USER_SPACE_VA >> 13 + 2 * 4
+        guest.machine.write_physical(guest.physical(capability) + 4, bytes(4))
+        assert guest.crash(Command.FAULT_STORM, 1, 1, 1).reason.name == "HALT"
+        assert guest.panic[0] == abi.Panic.UNKNOWN_ADDRESS
 
 
 def test_a_touch_behind_the_end_of_a_space_is_a_panic() -> None:
@@ -346,6 +370,19 @@ def test_a_frame_that_changes_hands_is_cleared() -> None:
         assert pages_of_space(
             guest, 0, 100
         )  # the capabilities are there still, but stale: nobody reaches the new owner
+        assert guest.crash(Command.FAULT_STORM, 1, 1, 1).reason.name == "HALT"
+        assert guest.panic[0] == abi.Panic.UNKNOWN_ADDRESS
+
+
+def test_no_entry_of_a_tlb_survives_the_page_it_was_for() -> None:
+    """Nothing else empties the TLB here: no flush on a switch, and a kernel that needs no entries of its own."""
+    with Driver(parameters={"flush": FlushPolicy.ASID}) as guest:
+        guest.run(Command.SPACE, 1, 8 * 8192, 2, 1)
+        guest.run(Command.FAULT_STORM, 1, 200, 3)
+        before = guest.machine.counters()
+        assert guest.run(Command.FAULT_STORM, 1, 200, 3)[:3] == (Refusal.OK, 200, 0)
+        assert (guest.machine.counters() - before).misses.dtlb == 0
+        guest.run(Command.AGE, FRAMES)
         assert guest.crash(Command.FAULT_STORM, 1, 1, 1).reason.name == "HALT"
         assert guest.panic[0] == abi.Panic.UNKNOWN_ADDRESS
 
