@@ -45,14 +45,18 @@ __all__ = [
     "MAX_CHUNKS",
     "MAX_LOCKED",
     "MAX_RANGES",
+    "MAX_STRING",
     "MAX_USER_PROCESSES",
     "MMUBAR",
+    "NEW_OID",
     "PARAMETERS",
     "PARAMETER_OFFSET",
     "PARAMETER_SIZE",
     "SUPERVISOR_LIMIT",
+    "TRANSMAP_SLOTS",
     "TRANSMAP_VA",
     "USER_DATA_VA",
+    "USER_SPACE_VA",
     "USER_STACK_VA",
     "USER_TEXT_VA",
     "Command",
@@ -87,11 +91,15 @@ MMUBAR = 0xFE00_0000
 CONSOLE_VA = 0xEFE0_0000
 """Default VA of the console device once its pages are attached (page n at CONSOLE_VA + n pages)."""
 TRANSMAP_VA = 0xEFF0_0000
-"""One-page window through which boot code reaches frames without a permanent address (kernel sheet 1.2: transmap)."""
+"""Window of TRANSMAP_SLOTS pages through which frames without a permanent address are reached, one at a time (kernel
+sheet 1.2: transmap)."""
+TRANSMAP_SLOTS = 64
 USER_TEXT_VA = 0x0010_0000
 USER_DATA_VA = 0x0020_0000
 USER_STACK_VA = 0x0030_0000
 """User address space: one text page, ``user_data_pages`` data pages, one stack page, in frames of the process's own."""
+USER_SPACE_VA = 0x4000_0000
+"""Memory that Command.SPACE gives a process: found by walking its GPTs at each miss, never through its table."""
 PARAMETER_OFFSET = 0x400
 """Offset of the parameter block from ram_base: directly behind the 1-KB vector table."""
 PARAMETER_SIZE = 0x100
@@ -101,11 +109,16 @@ HASH_BUCKETS = 4096
 """Buckets of the object hash, 8 B each; bucket = low bits of the OID (kernel sheet 0.10, 5)."""
 MAX_RANGES = 32
 """Entries of the soft kernel map, 16 B each, scanned linearly (kernel sheet 0.7)."""
-MAX_USER_PROCESSES = 8
+MAX_USER_PROCESSES = 301
+"""A server and 300 clients (kernel sheet 8, W2). ASIDs are 8 bits, so from 255 on processes share them."""
+MAX_STRING = 0x1_0000
+"""Bytes of one message (kernel sheet 8, W3)."""
 CAP_PAGE_DIVISOR = 10
 """nPage / 10 of the frames are capability pages, the rest data pages (kernel sheet 3)."""
 DEVICE_OID_HIGH = 0xFF00_0000
 """High word of a physical page's OID; the low word is PA / page size (kernel sheet 2.1)."""
+NEW_OID = 0x0010_0000
+"""First OID of pages that Command.CHURN and Command.AGE allocate: none of the objects that boot put in the cache."""
 
 
 @unique
@@ -264,12 +277,46 @@ class Command(IntEnum):
     -> status, (round trips, prepares that found their page)."""
     RELEASE = 5
     """(keep,): give back whole pages of unused headers at the end of the heap, keeping at least *keep* free headers
-    besides those that describe the released frames. -> status, (frames released, headers left, heap end VA)."""
+    besides those that describe the released frames. Nothing after a DETACH that recycled headers: the free list is in
+    no order of addresses then. -> status, (frames released, headers left, heap end VA)."""
     ANNOUNCE = 6
     """(number,): attach the console device from its protected reserve, page by page, and write the re-tune message
     through it, as after a refusal. -> status, (console pages attached, characters written)."""
     CRASH = 7
     """(CRASH_* kind): make one fatal access, for tests of the panic path."""
+    FAN_IN = 8
+    """(clients, calls of each, capabilities, seed): user processes 1..clients call process 0, all at one priority, so
+    that calls queue at the server (operation IPC each way). 1..4 capabilities go with a call, the reply capability is
+    the first. seed, not 0, decides the order in which clients start. Needs user_processes > clients.
+    -> status, (calls answered to the client that made them, messages the server received, calls that had to queue)."""
+    SPACE = 9
+    """(processes, bytes, depth, seed): give each of the first user processes so much memory of its own at
+    USER_SPACE_VA, in random pages of page space (cleared), reached through *depth* levels of random GPTs; what an
+    earlier SPACE gave is taken back. 1..processes, depth 1..5, 16^depth pages at most, seed not 0.
+    -> status, (pages given, GPTs used)."""
+    FAULT_STORM = 10
+    """(processes, touches of each, seed): each of the processes, one after the other, increments the first word of
+    random pages of its SPACE; a miss walks the GPTs (operation WALK). -> status, (touches, walks, GPTs visited)."""
+    CHURN = 11
+    """(live, exchanges, seed): allocate *live* pages, exchange a random one for a new one (operations RESCIND and
+    ALLOCATE) so many times, rescind all. 1..16 live for each Process, seed not 0. NO_OTE when the object table is used
+    up: nothing collects it (kernel sheet 5). -> status, (pages allocated, pages rescinded, headers aged, headers walked
+    in chains)."""
+    AGE = 12
+    """(allocations,): allocate pages and keep them, in a cache that is full. NO_OTE as above.
+    -> status, (pages allocated, aging bursts, headers aged)."""
+    SHUFFLE = 13
+    """(seed,): bring the age lists of pages into an order that has nothing to do with addresses, as in a system that
+    has run for long; every page stays in its list. seed not 0. -> status, (pages moved)."""
+    STRING_IPC = 14
+    """(bytes, round trips): process 0 sends so much of its SPACE to process 1, which has it copied into its own and
+    answers without a string (operation IPC each way, with a STRING in one). 1..MAX_STRING bytes, for which SPACE must
+    have given room. -> status, (strings received, bytes copied)."""
+    DETACH = 15
+    """(pa, pages, recycle): rescind attached device pages (operation DETACH each): unpin, clear, make capabilities to
+    them stale. recycle 0: the header stays in the hash, as in the source (kernel sheet 2.1), and serves again only if
+    the same page comes back; 1: it is free for any page. NOT_ATTACHED ends it.
+    -> status, (pages detached, device pages attached, headers left)."""
 
 
 CRASH_UNKNOWN_READ, CRASH_WRITE_PROTECTED, CRASH_ILLEGAL, CRASH_JUMP = 0, 1, 2, 3
@@ -293,6 +340,17 @@ class Operation(IntEnum):
     RELEASE = 9
     CONSOLE = 10
     """attach of the console and the message"""
+    WALK = 11
+    """a user miss that walks the GPTs, from the miss handler's call to the loaded entry"""
+    ALLOCATE = 12
+    """a page for a new object, the aging burst included where it falls due"""
+    RESCIND = 13
+    AGE = 14
+    """one aging burst"""
+    STRING = 15
+    """a string from the sender's memory to the receiver's"""
+    DETACH = 16
+    """one device page, from hash lookup to the cleared page"""
 
 
 @unique
@@ -316,6 +374,8 @@ class Refusal(IntEnum):
     """object-table entries exhausted"""
     NOT_ATTACHED = 8
     """an operation on a device page found no header"""
+    NO_OBJECT = 9
+    """not enough free objects of a type"""
     NO_FRAME = 16
     """the model has no frame to give"""
     POLICY = 17

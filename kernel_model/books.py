@@ -58,6 +58,11 @@ def refusal_in_words(session: Session) -> str | None:
         if refused:
             reason = refused[0].reason or REFUSAL_WORDS.get(abi.Refusal(refused[0].code), f"code {refused[0].code}")
             lines.append(f"{item.device.name}: {wanted - attached} of {wanted} pages refused, {reason}")
+    for card in session.plugged:
+        refused = [event for event in session.model.refused if card.base <= event.pa < card.end]
+        if refused:
+            reason = refused[0].reason or REFUSAL_WORDS.get(abi.Refusal(refused[0].code), f"code {refused[0].code}")
+            lines.append(f"{card.device.name}: {refused[0].pages_left} of {card.pages(page)} pages refused, {reason}")
     if session.halted:
         lines.append("the kernel halts there (kernel sheet 2.1)")
     elif session.model.announced is not None:

@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from emu.board import get_board
 from emu.elf import Elf, load_elf
@@ -168,12 +170,18 @@ def _wanted(scenario: Scenario, *, shared: bool) -> list[Workload]:
     return [
         workload
         for workload in WORKLOADS.values()
-        if (workload.device_memory is None) is shared and (names is None or workload.always or workload.name in names)
+        if (workload.device_memory is None) is shared and _chosen(workload, names)
     ]
+
+
+def _chosen(workload: Workload, names: list[str] | None) -> bool:
+    return workload.always or (workload.by_default if names is None else workload.name in names)
 
 
 def measure(session: Session, workload: Workload) -> WorkloadResult:
     """Run one workload between two readings of the counters."""
+    if workload.prepare is not None:
+        workload.prepare(session)
     before = session.counters()
     workload.run(session)
     return workload_result(session.counters() - before, session.device_pages())
@@ -185,6 +193,7 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
     None when the kernel halted while the devices were attached, or when the strategy cannot work with them.
     """
     elf = _load(nucleus_of(job.scenario).path)
+    job = _with_processes(job, workload)
     try:
         plan = _plan(job, synthetic(workload.device_memory or 0))
     except PlanRefused:
@@ -193,6 +202,14 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
         session.boot()
         WORKLOADS["bring-up"].run(session)
         return None if session.halted else measure(session, workload)
+
+
+def _with_processes(job: Job, workload: Workload) -> Job:
+    """The job with as many user processes as the workload needs."""
+    if workload.processes is None:
+        return job
+    table = msgspec.structs.replace(job.scenario.workload, processes=workload.processes(job.scenario.workload))
+    return replace(job, scenario=msgspec.structs.replace(job.scenario, workload=table))
 
 
 def row_without_figures(job: Job, reason: str | None) -> Row:

@@ -21,7 +21,9 @@ __all__ = ["STEADY_OPERATIONS", "add_cycles", "add_misses", "workload_result", "
 SHARE_DIGITS = 6
 
 #: Operations that happen while the system serves its users; those of boot and of the announcement happen once.
-STEADY_OPERATIONS = frozenset({"attach", "grow", "prepare", "device_prepare", "ipc", "release"})
+STEADY_OPERATIONS = frozenset(
+    {"attach", "grow", "prepare", "device_prepare", "ipc", "release", "walk", "allocate", "rescind", "detach"}
+)
 
 
 def workload_result(counted: Counters, pages: DevicePages) -> WorkloadResult:

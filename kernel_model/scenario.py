@@ -38,12 +38,23 @@ UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
 ADDRESS_SPACE = 1 << 32
 MANY = 1_000_000
+GPT_SLOTS = 16
 WORKLOAD_LIMITS = {
     "processes": (2, abi.MAX_USER_PROCESSES),
     "ipc_round_trips": (1, MANY),
     "prepares": (1, MANY),
     "frame_buffer_rounds": (1, MANY),
     "frame_buffer_prepares": (1, MANY),
+    "fan_in_clients": (1, abi.MAX_USER_PROCESSES - 1),
+    "fan_in_calls": (1, MANY),
+    "fan_in_capabilities": (1, 4),
+    "storm_touches": (1, MANY),
+    "gpt_depth": (1, 5),
+    "string_round_trips": (1, MANY),
+    "churn_live": (1, MANY),
+    "churn_exchanges": (1, MANY),
+    "aging_allocations": (1, MANY),
+    "hot_plug_cycles": (1, MANY),
 }
 
 Fail = Callable[[str, str], NoReturn]
@@ -104,6 +115,32 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
     prepares: int = 2000
     frame_buffer_rounds: int = 500
     frame_buffer_prepares: int = 4
+    fan_in_clients: int = 50
+    fan_in_calls: int = 20
+    fan_in_capabilities: int = 2
+    string_size: int | str = "16 KB"
+    string_round_trips: int = 200
+    storm_touches: int = 2000
+    storm_memory: int | str = "4 MB"
+    gpt_depth: int = 3
+    churn_live: int = 64
+    churn_exchanges: int = 1000
+    aging_allocations: int = 3000
+    hot_plug_cycles: int = 20
+    hot_plug_size: int | str = "128 KB"
+    hot_plug_recycle: bool = False
+
+    def hot_plug_bytes(self) -> int:
+        """Memory of a card that comes and goes, in bytes."""
+        return parse_size(self.hot_plug_size)
+
+    def string_bytes(self) -> int:
+        """Length of a string, in bytes."""
+        return parse_size(self.string_size)
+
+    def storm_bytes(self) -> int:
+        """Memory of each process of the fault storm, in bytes."""
+        return parse_size(self.storm_memory)
 
 
 class DeviceTable(Strict, frozen=True, kw_only=True):
@@ -231,6 +268,7 @@ def _check(scenario: Scenario, source: str) -> None:
     board = BOARDS[scenario.board]
     _check_reserve(scenario, fail)
     _check_kernel(scenario, board, fail)
+    _check_amounts(scenario, board, fail)
     _check_devices(scenario, board, fail)
 
 
@@ -247,9 +285,47 @@ def _check_reserve(scenario: Scenario, fail: Fail) -> None:
 def _check_kernel(scenario: Scenario, board: Board, fail: Fail) -> None:
     struct_sizes = sizes(scenario.kernel.alignment)
     try:
-        estimate(board.ram[0][1], abi.IMAGE_SIZE, struct_sizes=struct_sizes, tables=scenario.kernel.tables)
+        heap = estimate(board.ram[0][1], abi.IMAGE_SIZE, struct_sizes=struct_sizes, tables=scenario.kernel.tables)
     except ValueError as error:
         fail("board", f"{scenario.board} is too small for its kernel: {error}")
+    workload, run = scenario.workload, scenario.workload.run or ()
+    if workload.processes > heap.count("process"):
+        fail("workload.processes", f"the kernel of {scenario.board} has {heap.count('process')} processes")
+    # Every page that is allocated takes an entry of the object table, and nothing gives it back (kernel sheet 5).
+    new = (workload.churn_live + workload.churn_exchanges) * ("churn" in run)
+    for key, count in (("churn_exchanges", new), ("aging_allocations", new + workload.aging_allocations)):
+        if key.partition("_")[0] in run and count > heap.count("otentry") // 2:
+            fail(f"workload.{key}", f"{count} new pages take more than half of {heap.count('otentry')} table entries")
+    if "fan-in" in run and workload.fan_in_clients + 1 > heap.count("process"):
+        fail("workload.fan_in_clients", f"the kernel of {scenario.board} has {heap.count('process')} processes")
+
+
+def _check_amounts(scenario: Scenario, board: Board, fail: Fail) -> None:
+    """Sizes of strings, of a storm's memory and of hot-plug cards, and whether the levels of GPTs reach so far."""
+    workload = scenario.workload
+    amounts = {}
+    for key, amount in (
+        ("string_size", workload.string_bytes),
+        ("storm_memory", workload.storm_bytes),
+        ("hot_plug_size", workload.hot_plug_bytes),
+    ):
+        try:
+            amounts[key] = amount()
+        except ValueError as error:
+            fail(f"workload.{key}", str(error))
+    if not 1 <= amounts["string_size"] <= abi.MAX_STRING:
+        fail("workload.string_size", f"must be 1 to {abi.MAX_STRING} bytes, not {amounts['string_size']}")
+    if not 1 <= amounts["hot_plug_size"] <= ADDRESS_SPACE // 2:
+        fail("workload.hot_plug_size", f"must be 1 byte to 2 GB, not {amounts['hot_plug_size']} bytes")
+    if "fault-storm" not in (workload.run or ()):
+        return
+    size, ram = amounts["storm_memory"], board.ram[0][1]
+    if not 1 <= size * workload.processes <= ram // 2:
+        fail("workload.storm_memory", f"{workload.processes} processes may have up to half of {ram >> 20} MB of RAM")
+    page = 4096 if Mapping.PAGED_4K in (scenario.mappings or Mapping) else PAGE_SIZE
+    reach = page * GPT_SLOTS**workload.gpt_depth
+    if size > reach:
+        fail("workload.gpt_depth", f"{workload.gpt_depth} levels of GPTs reach {reach} bytes of {page}-byte pages")
 
 
 def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:

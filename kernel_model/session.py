@@ -6,7 +6,7 @@ from emu.errors import EngineError, GuestError
 from emu.machine import Machine, StopReason
 from emu.options import MachineOptions
 from kernel_model import abi
-from kernel_model.devices import Arrival, PlacedDevice
+from kernel_model.devices import Arrival, Device, PlacedDevice, place
 from kernel_model.heap import Chunk, merge_chunks
 from kernel_model.kernel import Done, KernelModel, Panic, boot_chunks
 from kernel_model.layout import Plan
@@ -34,6 +34,7 @@ class Session:
             scenario.bank.allocated_percent,
             retune=sum(item.pages(plan.page_size) for item in plan.devices if not item.refusal),
         )
+        self.plugged: list[PlacedDevice] = []
         self.pages_attached: dict[str, int] = {}
         self.pages_refused = 0
         self.halted = False
@@ -100,6 +101,29 @@ class Session:
         self.pages_attached[item.device.name] = attached
         self.pages_refused += wanted - attached
 
+    def plug(self, size: int) -> PlacedDevice | None:
+        """Plug in another card with ``size`` bytes, where no device has been yet; None when the board's window is full.
+
+        It is none of the scenario's devices, and no figure of theirs counts its pages.
+        """
+        if self.plan.board.device_window is None:
+            return None
+        base, window = self.plan.board.device_window
+        page = self.plan.page_size
+        start, end = pages_for(max([base, *(item.end for item in self._placed())]), page) * page, base + window
+        card = Device(f"hot-plug card {len(self.plugged) + 1}", size)
+        placed = place([card], (start, max(end - start, 0)), page)[0]
+        if placed.refusal:
+            return None
+        if not self.plugged:  # one bank of memory serves all cards: its host pages appear when they are touched
+            self.machine.attach_memory(start, end - start, "hot-plug cards")
+        self.plugged.append(placed)
+        return placed
+
+    def pages(self, size: int) -> int:
+        """Pages of ``size`` bytes."""
+        return pages_for(size, self.plan.page_size)
+
     def release(self) -> None:
         """The device configuration is known: give back what the strategy gives back."""
         keep = self.plan.strategy.released_down_to
@@ -132,13 +156,19 @@ class Session:
                 return done.figures[5]
             if done.command == abi.Command.RELEASE:
                 return done.figures[1]
+            if done.command == abi.Command.DETACH:
+                return done.figures[2]
         return self.model.booted.free_headers if self.model.booted else 0
 
     def _beyond_devices(self) -> int:
         """The first page of the board's device window after all devices."""
         base = self.plan.board.device_window[0] if self.plan.board.device_window else 0x8000_0000
-        end = max([base, *(item.end for item in self.plan.devices if not item.refusal)])
+        end = max([base, *(item.end for item in self._placed())])
         return pages_for(end, self.plan.page_size) * self.plan.page_size
+
+    def _placed(self) -> list[PlacedDevice]:
+        """All devices that have, or had, a place in the window."""
+        return [*(item for item in self.plan.devices if not item.refusal), *self.plugged]
 
     def console_reached(self) -> bool:
         """Whether, after a refusal, guest code attached the console and wrote the number to set through it."""

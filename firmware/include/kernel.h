@@ -51,8 +51,8 @@ struct page {
 };
 
 struct capability {
-    u32 type;     /* enum type, CAP_PREPARED */
-    u32 protection;
+    u32 type;  /* enum type, CAP_PREPARED */
+    u32 guard; /* of a memory capability: what the address bits above the object's span must be */
     union {
         struct {
             u32 high, low;
@@ -67,7 +67,8 @@ struct capability {
 
 struct gpt {
     struct mem_header mem;
-    u32 state[2];
+    u32 l2v; /* log2 of the bytes behind one slot; 0 = the GPT is in no address space */
+    u32 unused;
     struct capability slot[16];
 };
 
@@ -84,7 +85,7 @@ struct registers {
     u8 rest[74];    /* FPU and EMAC state, unused here */
 };
 
-enum run_state { RUN_IDLE, RUN_READY, RUN_RECEIVING };
+enum run_state { RUN_IDLE, RUN_READY, RUN_RECEIVING, RUN_SENDING };
 
 struct process {
     struct header header;
@@ -118,8 +119,10 @@ void object_identify(struct header *header, enum type type, u32 oid_low, u32 ran
 void age_insert(struct header *header, enum age age);
 void age_remove(struct header *header);
 u32 prepare(struct capability *cap);
+void entry_cut(struct header *header);
 void capability_to_oid(struct capability *cap, enum type type, u32 high, u32 low);
 void *element(u32 vector, u32 index);
+extern struct ote *free_otes;
 extern u32 otes_taken;
 
 /* ---- object hash (hash.c) ------------------------------------------------------------------------------------ */
@@ -135,6 +138,7 @@ void heap_build(void);
 u32 heap_end(void);
 u32 heap_pop(u32 new_end, u32 *pa);
 void clear(void *start, u32 bytes);
+void copy(void *to, const void *from, u32 bytes);
 u32 direct_va(u32 pa);
 
 /* ---- kernel map (map.c) -------------------------------------------------------------------------------------- */
@@ -146,6 +150,8 @@ u32 map_insert(u32 va, u32 pa, u32 bytes, u32 attributes, u32 protected);
 void map_remove(u32 va, u32 bytes);
 void *frame_window(u32 pa);
 void frame_window_close(void);
+void *device_window(u32 pa);
+void device_window_close(void);
 
 /* ---- page headers (headers.c) -------------------------------------------------------------------------------- */
 struct header_pool {
@@ -162,12 +168,14 @@ extern u32 frames_grown;
 extern u32 page_frames, data_pages;
 void page_space_build(void);
 struct page *page_by_address(u32 pa);
+struct page *page_at(u32 position);
 void page_evict(u32 pa);
 u32 release(u32 keep);
 
 /* ---- device pages (device.c), console (console.c) ------------------------------------------------------------ */
-extern u32 device_pages;
+extern u32 device_pages, headers_recycled;
 u32 attach_page(u32 pa, struct header_pool *pool);
+u32 detach_page(u32 pa, u32 recycle);
 u32 announce(u32 number);
 extern u32 console_attached, console_written;
 void console_early(const char *text);
@@ -179,13 +187,35 @@ extern u32 current_tag;
 void user_build(void);
 struct process *user_process(u32 number);
 u32 run_rounds(u32 rounds, u32 prepares, u32 seed, u32 first_page, u32 pages, u32 *found);
+struct process *user_start(u32 number, const char *program);
 void switch_to(struct process *process);
 void queues_reset(void);
 void process_wait(struct process *process);
+void process_ready(struct process *process);
+u32 dispatch(void);
+extern u32 calls_queued;
 void enter_user(void); /* trap.S: run `current` until a process executes trap #1 */
 
-/* ---- cold prepare (cold.c) ----------------------------------------------------------------------------------- */
+/* ---- address spaces of GPTs (space.c) ------------------------------------------------------------------------- */
+extern u32 walks, gpts_visited;
+u32 space_build(u32 processes, u32 bytes, u32 depth, u32 seed, u32 *figures);
+u32 memory_walk(struct process *process, u32 va);
+u32 strings(u32 bytes, u32 rounds);
+extern u32 string_bytes;
+u32 fault_storm(u32 processes, u32 touches, u32 seed);
+
+/* ---- allocation of pages in a full cache (aging.c), workloads of it (churn.c) ---------------------------------- */
+extern u32 aging_bursts, headers_aged;
+void aging_begin(void);
+u32 age_lists_shuffle(u32 seed);
+u32 page_allocate(struct capability *cap, u32 oid);
+u32 page_rescind(struct capability *cap);
+u32 churn(u32 live, u32 exchanges, u32 seed, u32 *figures);
+u32 age(u32 allocations, u32 *allocated);
+
+/* ---- workloads: cold prepare (cold.c), fan-in (fan_in.c) ------------------------------------------------------ */
 u32 cold_prepare(u32 lookups, u32 seed);
+u32 fan_in(u32 clients, u32 calls, u32 capabilities, u32 seed, u32 *received);
 
 /* ---- mailbox (mailbox.c), panic (panic.c) -------------------------------------------------------------------- */
 extern volatile u32 *mailbox;
@@ -199,6 +229,16 @@ void panic(u32 code, u32 va, u32 detail) __attribute__((noreturn));
 extern const struct parameters boot; /* written by the host before reset, read-only for the nucleus */
 extern u32 vectors[256];
 extern char kernel_tables[], kernel_tables_end[];
+
+static inline u32 random(u32 *state)
+{
+    u32 x = *state; /* xorshift32: never 0 */
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return *state = x;
+}
 
 static inline u32 pages_of(u32 bytes) { return (bytes + page_size - 1) >> boot.page_shift; }
 static inline void mmu_write(u32 reg, u32 value)

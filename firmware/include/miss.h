@@ -85,9 +85,9 @@
         lsr.l   #8,%d0
         lsr.l   #\shift-8,%d0
         cmpi.l  #(1<<\shift)/4,%d0      /* the table is one page */
-        bcc.w   miss_unknown
+        bcc.w   miss_walk
         move.l  (%a0,%d0.l*4),%d0       /* may miss: so is the table */
-        beq.w   miss_unknown
+        beq.w   miss_walk
         andi.l  #-(1<<\shift),%d1
         or.l    current_tag,%d1
         move.l  %d1,MMUTR

@@ -13,6 +13,7 @@
 #define MMUCR_EN 0x01
 #define MMUOR_CA 0x80  /* clear all, locked entries too */
 #define MMUOR_CNL 0x40 /* clear all non-locked */
+#define MMUOR_CAS 0x20 /* clear the non-locked ones of an ASID */
 #define MMUOR_LOAD_DTLB 0x03 /* UAA | ACC: choose the victim, then write it (sheet 1.5) */
 #define MMUOR_LOAD_ITLB 0x13
 

@@ -4,16 +4,6 @@
  */
 #include "kernel.h"
 
-static u32 random(u32 *state)
-{
-    u32 x = *state; /* xorshift32 */
-
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return *state = x;
-}
-
 /* Object number i of the whole population as a capability. */
 static void fabricate(struct capability *cap, u32 i)
 {

@@ -28,6 +28,24 @@ void clear(void *start, u32 bytes)
         *word++ = 0;
 }
 
+/* Both ends are aligned alike: the strings of our programs begin on pages. */
+void copy(void *to, const void *from, u32 bytes)
+{
+    u32 *word = to, *end = word + bytes / 4, *bulk = word + (bytes / 16) * 4;
+    const u32 *source = from;
+
+    for (; word < bulk; word += 4, source += 4) {
+        word[0] = source[0];
+        word[1] = source[1];
+        word[2] = source[2];
+        word[3] = source[3];
+    }
+    while (word < end)
+        *word++ = *source++;
+    for (bytes %= 4; bytes; bytes--)
+        ((u8 *)word)[bytes - 1] = ((const u8 *)source)[bytes - 1];
+}
+
 static void remember_chunk(u32 va, u32 pa, u32 pages)
 {
     struct chunk *last = chunks + chunk_count - 1;

@@ -37,6 +37,21 @@ static u32 attach(const u32 *arguments, u32 *figures)
     return refusal;
 }
 
+static u32 detach(const u32 *arguments, u32 *figures)
+{
+    u32 pa = arguments[0], refusal = REFUSAL_OK;
+
+    if (!arguments[1] || pa - boot.ram_base < boot.ram_size || arguments[2] > 1)
+        return REFUSAL_BAD_COMMAND;
+    for (; figures[0] < arguments[1] && refusal == REFUSAL_OK; pa += page_size) {
+        refusal = detach_page(pa, arguments[2]);
+        figures[0] += refusal == REFUSAL_OK;
+    }
+    figures[1] = device_pages;
+    figures[2] = free_headers.count;
+    return refusal;
+}
+
 static u32 cold(const u32 *arguments, u32 *figures)
 {
     u32 walked = hash_walked, taken = otes_taken;
@@ -67,6 +82,77 @@ static u32 frame_buffer(const u32 *arguments, u32 *figures)
     if (!arguments[2] || !arguments[4])
         return REFUSAL_BAD_COMMAND;
     return rounds(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], figures);
+}
+
+static u32 clients(const u32 *arguments, u32 *figures)
+{
+    u32 n = arguments[0], calls = arguments[1], queued = calls_queued;
+
+    if (!n || n >= boot.user_processes || !calls || arguments[2] - 1 >= 4 || !arguments[3])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = fan_in(n, calls, arguments[2], arguments[3], &figures[1]);
+    figures[2] = calls_queued - queued;
+    return figures[0] == n * calls ? REFUSAL_OK : REFUSAL_NOT_ATTACHED;
+}
+
+static u32 space(const u32 *arguments, u32 *figures)
+{
+    return space_build(arguments[0], arguments[1], arguments[2], arguments[3], figures);
+}
+
+static u32 storm(const u32 *arguments, u32 *figures)
+{
+    u32 walked = walks, visited = gpts_visited;
+
+    if (arguments[0] - 1 >= boot.user_processes || !arguments[1] || !arguments[2])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = fault_storm(arguments[0], arguments[1], arguments[2]);
+    figures[1] = walks - walked;
+    figures[2] = gpts_visited - visited;
+    return figures[0] == arguments[0] * arguments[1] ? REFUSAL_OK : REFUSAL_NO_OBJECT;
+}
+
+static u32 exchange(const u32 *arguments, u32 *figures)
+{
+    u32 aged = headers_aged, walked = hash_walked, refusal;
+
+    if (arguments[0] - 1 >= 16 * boot.vector_count[VEC_PROCESS] || !arguments[2])
+        return REFUSAL_BAD_COMMAND;
+    refusal = churn(arguments[0], arguments[1], arguments[2], figures);
+    figures[2] = headers_aged - aged;
+    figures[3] = hash_walked - walked;
+    return refusal;
+}
+
+static u32 fill(const u32 *arguments, u32 *figures)
+{
+    u32 bursts = aging_bursts, aged = headers_aged, refusal;
+
+    if (!boot.vector_count[VEC_PROCESS])
+        return REFUSAL_BAD_COMMAND;
+    refusal = age(arguments[0], figures);
+    figures[1] = aging_bursts - bursts;
+    figures[2] = headers_aged - aged;
+    return refusal;
+}
+
+static u32 shuffle(const u32 *arguments, u32 *figures)
+{
+    if (!arguments[0])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = age_lists_shuffle(arguments[0]);
+    return REFUSAL_OK;
+}
+
+static u32 string_ipc(const u32 *arguments, u32 *figures)
+{
+    u32 copied = string_bytes;
+
+    if (boot.user_processes < 2 || arguments[0] - 1 >= MAX_STRING || !arguments[1])
+        return REFUSAL_BAD_COMMAND;
+    figures[0] = strings(arguments[0], arguments[1]);
+    figures[1] = string_bytes - copied;
+    return figures[0] == arguments[1] ? REFUSAL_OK : REFUSAL_NO_OBJECT;
 }
 
 static u32 give_back(const u32 *arguments, u32 *figures)
@@ -110,7 +196,10 @@ static u32 crash(const u32 *arguments, u32 *figures)
 static command *const commands[] = {
     [CMD_ATTACH] = attach,        [CMD_COLD_PREPARE] = cold, [CMD_PING_PONG] = ping_pong,
     [CMD_FRAME_BUFFER] = frame_buffer, [CMD_RELEASE] = give_back, [CMD_ANNOUNCE] = tell,
-    [CMD_CRASH] = crash,
+    [CMD_CRASH] = crash,          [CMD_FAN_IN] = clients,
+    [CMD_SPACE] = space,          [CMD_FAULT_STORM] = storm, [CMD_CHURN] = exchange,
+    [CMD_AGE] = fill,             [CMD_SHUFFLE] = shuffle, [CMD_STRING_IPC] = string_ipc,
+    [CMD_DETACH] = detach,
 };
 
 static u32 execute(u32 number, const u32 *arguments, u32 *figures)

@@ -16,6 +16,7 @@ u32 direct_size, direct_dr;        /* the direct range: bounds, and what VA - KV
 u32 page_size, page_attribute, kernel_dr;
 u32 locked_entries, ranges_used, tables_used;
 static u32 locked_va[MAX_LOCKED];
+static u32 window_slot;
 
 typedef void handler(void);
 extern handler miss_range_8k, miss_range_4k, miss_direct_range_8k, miss_direct_range_4k;
@@ -30,6 +31,7 @@ static handler *const handlers[3][2][2] = { /* [HandlerKind][direct range][4-KB 
 };
 
 static inline u32 paged(void) { return boot.mapping == MAP_PAGED_8K || boot.mapping == MAP_PAGED_4K; }
+static inline u32 window_va(void) { return TRANSMAP_VA + window_slot * page_size; }
 static inline void flush_unlocked(void) { mmu_write(MMUOR, MMUOR_CNL); }
 
 /* ---- two-level and linear tables ----------------------------------------------------------------------------- */
@@ -147,12 +149,17 @@ u32 map_insert(u32 va, u32 pa, u32 bytes, u32 attributes, u32 protected)
     return insert_ptes(va, pa, bytes, attributes);
 }
 
-void map_remove(u32 va, u32 bytes)
+static void forget(u32 va, u32 bytes)
 {
     if (boot.handler == HANDLER_RANGE)
         remove_range(va, bytes);
     else
         remove_ptes(va, bytes);
+}
+
+void map_remove(u32 va, u32 bytes)
+{
+    forget(va, bytes);
     flush_unlocked(); /* the port's selective flush is a full one, too (kernel sheet 4.2) */
 }
 
@@ -189,21 +196,34 @@ void map_heap(u32 va, u32 pa, u32 pages)
 
 u32 direct_va(u32 pa) { return pa - boot.ram_base + KVA; }
 
-/* A kernel address for a frame of page space: the direct map has one, otherwise the transmap window. */
+/*
+ * A kernel address for a frame of page space: the direct map has one, otherwise a slot of the transmap window. The slots
+ * are used in turn, so that a flush is due only before the first is used again.
+ */
+static void *window_open(u32 pa, u32 attributes)
+{
+    window_slot = (window_slot + 1) % TRANSMAP_SLOTS;
+    if (!window_slot)
+        flush_unlocked();
+    if (map_insert(window_va(), pa, page_size, attributes, 1) != REFUSAL_OK)
+        panic(PANIC_TOO_MANY_RANGES, window_va(), 0);
+    return (void *)window_va();
+}
+
 void *frame_window(u32 pa)
 {
-    if (!paged())
-        return (void *)direct_va(pa);
-    if (map_insert(TRANSMAP_VA, pa, page_size, kernel_dr, 1) != REFUSAL_OK)
-        panic(PANIC_TOO_MANY_RANGES, TRANSMAP_VA, 0);
-    return (void *)TRANSMAP_VA;
+    return paged() ? window_open(pa, kernel_dr) : (void *)direct_va(pa);
 }
 
 void frame_window_close(void)
 {
     if (paged())
-        map_remove(TRANSMAP_VA, page_size);
+        forget(window_va(), page_size);
 }
+
+/* Device memory is in no direct map. */
+void *device_window(u32 pa) { return window_open(pa, page_attribute | DR_KERNEL_DEVICE); }
+void device_window_close(void) { forget(window_va(), page_size); }
 
 void map_build(void)
 {

@@ -77,6 +77,21 @@
         LINEAR 12
         MISS_USER miss_direct_linear_4k, 12
 
+/* What the table of a process does not have, its GPTs may: space.c walks them and loads the entry. d1 = VA, a1 = MMUOR. */
+        .globl  miss_walk
+        .type   miss_walk, @function
+miss_walk:
+        move.l  %a1,-(%sp)
+        move.l  %d1,-(%sp)
+        jsr     user_walk               /* (va, MMUOR word): may miss on whatever the walk touches */
+        move.l  (%sp)+,%d1
+        addq.l  #4,%sp
+        tst.l   %d0
+        beq.w   miss_unknown
+        movem.l (%sp),%d0-%d1/%a0-%a1
+        lea     SAVED(%sp),%sp
+        rte
+
 /* An address that nothing maps, or an access that is no miss: report it (panic.c) instead of looping. */
         .globl  miss_unknown, miss_violation
         .type   miss_unknown, @function

@@ -166,6 +166,15 @@ static struct ote *take_ote(struct header *header)
     return ote;
 }
 
+/* Capabilities to the object are stale from now on. */
+void entry_cut(struct header *header)
+{
+    if (header->ote) {
+        header->ote->target = 0;
+        header->ote = 0;
+    }
+}
+
 /* An object that somebody uses is active: off the check or reclaim list, to the front of the active one. */
 static inline void refresh(struct header *header)
 {

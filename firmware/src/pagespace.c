@@ -37,6 +37,12 @@ struct page *page_by_address(u32 pa)
     return page && page->pa == pa ? page : 0;
 }
 
+/* The page at a position of the index; 0 behind its end. */
+struct page *page_at(u32 position)
+{
+    return position < indexed ? page_index()[position] : 0;
+}
+
 static struct page *new_page(u32 pa, enum type type, u32 oid_low, u32 rank, u32 population)
 {
     struct page *page = header_take(&free_headers);
@@ -162,7 +168,7 @@ u32 release(u32 keep)
         before = first;
         first = (struct page *)first->mem.header.age_link.next;
     }
-    if (!first)
+    if (!first || headers_recycled) /* recycled headers are on the list in the order in which they came back */
         return 0;
     operation_begin(OP_RELEASE);
     frames = releasable_frames(keep, slack, (u32)first, end);

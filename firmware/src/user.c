@@ -63,7 +63,8 @@ static void build_process(u32 number)
     u32 i;
 
     process->page_table = element(VEC_USER_TABLE, number);
-    process->asid = number + 1; /* 0 is the kernel's (kernel sheet 4.2) */
+    process->asid = 1 + number % 255; /* 0 is the kernel's (kernel sheet 4.2) */
+    process->receive_queue.next = process->receive_queue.prev = &process->receive_queue;
     user_page(number, USER_TEXT_VA, USER_TEXT, user_programs, user_programs_end);
     for (i = 0; i < boot.user_data_pages; i++)
         user_page(number, USER_DATA_VA + i * page_size, USER_DATA, 0, 0);
@@ -84,7 +85,8 @@ void user_build(void)
     operation_end(OP_USER_SETUP);
 }
 
-static struct process *start(u32 number, const char *program, u32 d5)
+/* A process at the beginning of a program; what the program wants in other registers, the caller sets. */
+struct process *user_start(u32 number, const char *program)
 {
     struct process *process = user_process(number);
     struct registers *r = &process->registers;
@@ -94,15 +96,16 @@ static struct process *start(u32 number, const char *program, u32 d5)
     r->a[4] = page_size;
     r->a[5] = USER_DATA_VA + boot.user_data_pages * page_size;
     r->a[7] = USER_STACK_VA + page_size;
-    r->d[5] = d5;
     return process;
 }
 
 /* The client (process 0) makes its round trips with the server (process 1): those that the server counted. */
 u32 run_rounds(u32 rounds, u32 prepares, u32 seed, u32 first_page, u32 pages, u32 *found)
 {
-    struct process *server = start(1, user_server, 0), *client = start(0, user_client, rounds);
+    struct process *server = user_start(1, user_server), *client = user_start(0, user_client);
 
+    server->registers.d[5] = 0;
+    client->registers.d[5] = rounds;
     client->registers.d[2] = prepares;
     client->registers.d[3] = pages;
     client->registers.d[6] = seed;

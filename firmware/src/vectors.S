@@ -17,7 +17,10 @@ vectors:
         .long   trap_ipc                /* 32: trap #0 */
         .long   trap_exit               /* 33: trap #1 */
         .long   trap_prepare            /* 34: trap #2 */
-        .rept   256 - 35
+        .long   trap_queue              /* 35: trap #3 */
+        .long   trap_leave              /* 36: trap #4 */
+        .long   trap_string             /* 37: trap #5 */
+        .rept   256 - 38
         .long   unexpected
         .endr
 

@@ -1,6 +1,18 @@
 """The registry: every workload by name, in the order in which those that share a machine run."""
 
-from kernel_model.workloads import boot, bring_up, cold_prepare, frame_buffer, ping_pong
+from kernel_model.workloads import (
+    aging,
+    boot,
+    bring_up,
+    churn,
+    cold_prepare,
+    fan_in,
+    fault_storm,
+    frame_buffer,
+    hot_plug,
+    ping_pong,
+    string_ipc,
+)
 from kernel_model.workloads.base import Workload
 
 __all__ = ["WORKLOADS", "Workload"]
@@ -13,5 +25,11 @@ WORKLOADS: dict[str, Workload] = {
         bring_up.WORKLOAD,
         frame_buffer.WORKLOAD,
         *cold_prepare.WORKLOADS,
+        fan_in.WORKLOAD,
+        string_ipc.WORKLOAD,
+        fault_storm.WORKLOAD,
+        churn.WORKLOAD,
+        aging.WORKLOAD,
+        hot_plug.WORKLOAD,
     )
 }

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from emu.errors import GuestError
 from kernel_model import abi
 from kernel_model.devices import Arrival, PlacedDevice
 from kernel_model.kernel import Done
 from kernel_model.scenario import WorkloadTable
 
-__all__ = ["Guest", "Workload"]
+__all__ = ["Guest", "Workload", "require"]
 
 
 class Guest(Protocol):
@@ -38,6 +39,20 @@ class Guest(Protocol):
     def attached(self) -> list[tuple[PlacedDevice, int]]:
         """Devices with the number of their pages that were attached."""
 
+    def plug(self, size: int) -> PlacedDevice | None:
+        """Plug in another card where no device has been yet; None when the board's window is full."""
+
+    def pages(self, size: int) -> int:
+        """Pages of ``size`` bytes."""
+
+
+def require(done: Done | None) -> Done | None:
+    """The command's result; raises GuestError when the nucleus could not do what it was asked to."""
+    if done is not None and done.status != abi.Refusal.OK:
+        command, refusal = abi.Command(done.command).name, abi.Refusal(done.status).name
+        raise GuestError(f"the nucleus ended {command} with {refusal}; figures: {done.figures}")
+    return done
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -52,5 +67,11 @@ class Workload:
     summary: str
     run: Callable[[Guest], None]
     device_memory: int | None = None
+    prepare: Callable[[Guest], None] | None = None
+    """What happens before, uncounted."""
     always: bool = False
     """Part of every comparison, even where the scenario names other workloads only."""
+    by_default: bool = True
+    """Whether it runs where the scenario names no workloads."""
+    processes: Callable[[WorkloadTable], int] | None = None
+    """User processes that it needs; only where it has a machine of its own."""

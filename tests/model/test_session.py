@@ -10,6 +10,7 @@ from emu.board import get_board
 from emu.elf import Elf, load_elf
 from emu.options import MachineOptions
 from firmware import nucleus
+from kernel_model import abi
 from kernel_model.choices import Mapping
 from kernel_model.compare import Selection, compare_scenario
 from kernel_model.devices import Device
@@ -18,6 +19,7 @@ from kernel_model.results import encode_report
 from kernel_model.scenario import Scenario, parse_scenario
 from kernel_model.session import Session, regions
 from kernel_model.strategies import STRATEGIES
+from kernel_model.workloads import WORKLOADS
 
 SMALL = """
 [workload]
@@ -92,6 +94,22 @@ def test_sdram_at_zero() -> None:
     with session("reserve", Mapping.LOCKED_1M, board="coyotos128-low") as running:
         running.boot()
         assert running.model.direct_mapped_bytes() == running.model.heap_bytes() > 0
+
+
+def test_cards_are_plugged_in_behind_all_others_until_the_window_is_full() -> None:
+    with session(
+        "reserve", Mapping.PAGED_8K, "[workload]\nhot_plug_cycles = 9\nhot_plug_size = 524288", board="m5475evb"
+    ) as running:
+        cards = [running.plug(64 << 20) for _ in range(2)]
+        low, size = running.plan.board.device_window or (0, 0)
+        assert [card.base for card in cards if card] == [low + (64 << 20), low + (128 << 20)]  # the LCD is in the first
+        running.boot()
+        assert running.plug((64 << 20) - (1 << 20)) is not None
+        WORKLOADS["hot-plug"].run(running)
+        assert [card.base for card in running.plugged[3:]] == [low + size - (1 << 20), low + size - (1 << 19)]
+        assert running.plug(4096) is None
+        operations = running.counters().operations
+        assert operations[abi.Operation.ATTACH].count == operations[abi.Operation.DETACH].count == 2 * 64
 
 
 @pytest.fixture
