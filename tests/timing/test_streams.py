@@ -75,7 +75,7 @@ def test_pages_and_exceptions(level: Level) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_many_programs(level: Level) -> None:
-    found = [of_every_kind(seed, level) for seed in range(10, 200)]
-    found += [of_caches(seed, level) for seed in range(4, 60)]
-    found += [of_pages(seed, level, 20_000) for seed in range(2, 12)]
+    found = [of_every_kind(seed, level) for seed in range(10, 80)]
+    found += [of_caches(seed, level) for seed in range(4, 30)]
+    found += [of_pages(seed, level, 20_000) for seed in range(2, 8)]
     assert [line for line in found if line] == []
