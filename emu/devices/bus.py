@@ -45,12 +45,13 @@ __all__ = ["GO", "advance", "before", "is_steady", "is_timed", "read", "settle",
 GPT_WATCHDOG, GPT_ENABLE, GPT_MODE, GPT_MODE_TIMER = 0x8000, 0x1000, 0x7, 4  # WDEN, CE, TMS (LNX m54xxgpt.h)
 EXPIRES = GPT_WATCHDOG | GPT_ENABLE | GPT_MODE_TIMER
 LONG = 0xFFFFFFFF
+MAILBOX_ACCESS = 4  # bytes
 
 
 @njit
 def rights(d: Devices, offset: int, size: int) -> int:
-    """What may be done with the bytes; 0 if they are none or the access is misaligned."""
-    if offset & (size - 1):
+    """What may be done with the bytes; 0 if there are none or they are misaligned. The mailbox takes longwords only."""
+    if offset & (size - 1) or (offset >= MAILBOX and size != MAILBOX_ACCESS):
         return 0
     return load8(d.map + offset)
 
