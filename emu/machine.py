@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.board import Board
-from emu.counters import Bill, Counters, Misses, Operation
+from emu.counters import Counters
 from emu.cpu import compiled
 from emu.cpu import state as st
 from emu.cpu.core import Core
@@ -38,7 +38,8 @@ from emu.mmu.registers import (
     VECTORS,
 )
 from emu.profile import decode_records
-from emu.regions import MORE_PLACES, OTHER, Region, Regions
+from emu.readings import read_counters
+from emu.regions import Region, Regions
 from emu.timing.constants import Costs
 from emu.timing.optable import Cells
 
@@ -496,62 +497,7 @@ class Machine:
 
     def counters(self) -> Counters:
         """All counters since the machine was made."""
-        s = self.core.state
-        names = [r.name for r in self.regions]
-        places = [(OTHER, s["regions"][st.MAX_REGIONS - 1])]
-        places += [(name, s["regions"][i]) for i, name in enumerate(names)]
-        by_region = {
-            name: {"itlb": int(record["itlb"]), "dtlb": int(record["dtlb"])}
-            for name, record in places
-            if record["itlb"] or record["dtlb"]
-        }
-        by_symbol: dict[str, dict[str, int]] = {}
-        for pc, itlb, dtlb in self.core.misses_by_pc():
-            name = self.symbol(int(pc)).split("+")[0]
-            entry = by_symbol.setdefault(name, {"itlb": 0, "dtlb": 0})
-            entry["itlb"] += int(itlb)
-            entry["dtlb"] += int(dtlb)
-        lost = s["miss_pc_lost"]
-        if lost.any():
-            by_symbol[MORE_PLACES] = {"itlb": int(lost[0]), "dtlb": int(lost[1])}
-        m = s["misses"]
-        return Counters(
-            instructions=int(s["instructions"]),
-            cycles=int(s["cycles"]),
-            refill_cycles=int(s["refill_cycles"]),
-            bill=self._bill(),
-            misses=Misses(
-                itlb=int(m[0].sum()),
-                dtlb=int(m[1].sum()),
-                itlb_user=int(m[0, 0]),
-                itlb_kernel=int(m[0, 1]),
-                dtlb_user=int(m[1, 0]),
-                dtlb_kernel=int(m[1, 1]),
-                nested=int(s["nested"]),
-                by_region=dict(sorted(by_region.items())),
-                by_symbol=dict(sorted(by_symbol.items())),
-            ),
-            violations=int(s["violations"]),
-            bus_errors=int(s["bus_errors"]),
-            exceptions={v: int(n) for v, n in enumerate(s["exceptions"]) if n},
-            inhibited_reads=int(s["inhibited_reads"]),
-            inhibited_writes=int(s["inhibited_writes"]),
-            operations={
-                i: Operation(int(row[0]), int(row[1]), int(row[2]))
-                for i, row in enumerate(self.core.devices["operations"])
-                if row[0]
-            },
-        )
-
-    def _bill(self) -> Bill:
-        """What the refills that have ended were spent on."""
-        s = self.core.state
-        time = s["time"]
-        entry = int(time["misses"]) * int(time["costs"]["exception_entry"]) + int(time["entry_stalls"])
-        back = int(time["returned"]) * self.core.return_cycles + int(time["return_stalls"])
-        stalls = int(time["handler_stalls"])
-        handler = max(0, int(s["refill_cycles"]) - entry - stalls - back)
-        return Bill(entry, handler, stalls, back, int(time["evicted_stalls"]))
+        return read_counters(self.core, [region.name for region in self.regions], self.symbol)
 
     def start_profile(self) -> None:
         """From now on keep a record of each access error, for :meth:`access_errors`."""

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from emu.time_numbers import Numbers
 from emu.timing.constants import Costs, cost_notes
-from emu.timing.isa import ROWS, SURCHARGES
+from emu.timing.isa import F_FPU, ROWS, SURCHARGES
 
 __all__ = ["Number", "all_numbers", "print_numbers", "print_numbers_json"]
 
@@ -37,7 +37,8 @@ def all_numbers(numbers: Numbers) -> list[Number]:
         for note in cost_notes(numbers.costs)
     ]
     changed = dict(numbers.cells)
-    for name, cell in {**{row.name: row.cell for row in ROWS}, **SURCHARGES}.items():
+    rows = {row.name: row.cell for row in ROWS if not row.flags & F_FPU}  # what the FPU takes are costs
+    for name, cell in {**rows, **SURCHARGES}.items():
         is_changed = name in changed and changed[name] != cell.cycles
         source, confidence = (USER, "-") if is_changed else (cell.source, cell.confidence)
         found.append(Number("cells", name, changed.get(name, cell.cycles), cell.cycles, source, confidence))

@@ -16,10 +16,9 @@ from emu.board import BOARDS
 from emu.errors import UsageError
 from emu.options import MachineOptions
 from kernel_model.choices import Mapping
-from kernel_model.devices import CATALOGUE, Arrival
+from kernel_model.devices import CATALOGUE, Arrival, place
 from kernel_model.results import Result, Row
 from kernel_model.scenario import DeviceTable, Scenario, checked, load_scenario, parse_size
-from kernel_model.sizing import pages_for
 from kernel_model.strategies import STRATEGIES
 from kernel_model.strategies.base import Reserves, Strategy
 
@@ -182,13 +181,19 @@ def page_size(mapping: Mapping) -> int:
     return PAGE_SIZES.get(mapping, PAGE_8K)
 
 
+def pages_by_arrival(scenario: Scenario, mapping: Mapping) -> dict[Arrival, int]:
+    """Pages of all devices that the board has room for; the others are refused whatever is reserved."""
+    size = page_size(mapping)
+    placed = place(scenario.devices(), BOARDS[scenario.board].device_window, size)
+    fitting = [item for item in placed if not item.refusal]
+    return {arrival: sum(i.pages(size) for i in fitting if i.device.arrival is arrival) for arrival in Arrival}
+
+
 def needed(scenario: Scenario, mapping: Mapping) -> dict[str, int]:
     """Bytes of device memory that each reserve must cover, in whole pages."""
-    size = page_size(mapping)
-    fitting = [d for d in scenario.devices() if BOARDS[scenario.board].device_window is not None]
-    pages = {arrival: sum(pages_for(d.size, size) for d in fitting if d.arrival is arrival) for arrival in Arrival}
-    late, everything = pages[Arrival.LATE] * size, sum(pages.values()) * size
-    return {"device": everything, "over": everything, "keep": late}
+    pages, size = pages_by_arrival(scenario, mapping), page_size(mapping)
+    everything = sum(pages.values()) * size
+    return {"device": everything, "over": everything, "keep": pages[Arrival.LATE] * size}
 
 
 def tuned(scenario: Scenario, strategy: Strategy, mapping: Mapping, values: dict[str, int]) -> Scenario:
@@ -311,8 +316,8 @@ def impossible(found: Iterable[tuple[tuple[Strategy, Mapping], Row]]) -> Iterabl
 
 
 def announcement(scenario: Scenario, mapping: Mapping) -> str:
-    """What a kernel must print when its headers run out: the number of headers that all known devices need."""
-    headers = sum(pages_for(device.size, page_size(mapping)) for device in scenario.devices())
+    """What a kernel must print when its headers run out: how many all devices need that the board has room for."""
+    headers = sum(pages_by_arrival(scenario, mapping).values())
     return f"out of page headers for device memory; re-tune with reserve={headers} and reboot"
 
 

@@ -1,9 +1,11 @@
 """Level full: an allowed data access takes its time, part by part (docs/timing-model.md, section 4)."""
 
+from emu.cpu.blocks import instruction_length, rest_of_block, word_at
 from emu.cpu.charges import CM_INHIBITED, charge_accesses, keep_buffer, note_charge, note_wait
 from emu.cpu.data_time import wait_for_data
-from emu.cpu.memory_time import access_now
-from emu.cpu.state import State
+from emu.cpu.processor import get_pc
+from emu.cpu.raw import call_restore, load64, store64
+from emu.cpu.state import F_RESTORE, RESTS, State
 from emu.jit import njit
 from emu.mmu.attributes import resolve
 from emu.mmu.registers import field_mask
@@ -15,6 +17,30 @@ __all__ = ["take_time", "time_part"]
 CACR_DEC = field_mask("CACR", "DEC")
 PAGE = 4096
 UC_PAGE_BITS = 12  # unicorn's pages
+
+
+@njit
+def access_now(s: State) -> int:
+    """Native engine, inside a softmmu fill: the time of the access, which is the end of its instruction.
+
+    Where in the block that is depends on the host PC only, and is remembered by it.
+    """
+    t = s.time
+    if s.single or t.block_count == 1:
+        return int(s.cycles)
+    slot = s.rests + 24 * (s.host_pc >> 2 & (RESTS - 1))
+    if t.block_serial and load64(slot) == s.host_pc and load64(slot + 8) == t.block_serial:
+        return int(s.cycles - load64(slot + 16))
+    call_restore(s.fn[F_RESTORE], (s.cpu, s.host_pc, 1))
+    offset = get_pc(s) - s.block_pc
+    rest = 0
+    if 0 <= offset < s.block_size:
+        offset += instruction_length(s, word_at(s, offset))
+        _count, rest = rest_of_block(s, min(offset, s.block_size))
+    store64(slot, s.host_pc)
+    store64(slot + 8, t.block_serial)
+    store64(slot + 16, rest)
+    return int(s.cycles - rest)
 
 
 @njit

@@ -12,7 +12,7 @@ from emu.cpu.intercept import aborts
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
-from emu.cpu.state import MEMO, State
+from emu.cpu.state import MEMO, RESTS, State
 from emu.jit import njit
 from emu.timing import branches, pipeline
 from emu.timing.cost import instruction_cycles
@@ -289,6 +289,8 @@ def forget_blocks(s: State) -> None:
     if s.time.level != FLAT:
         for i in range(MEMO):
             store64(s.time.memo + MEMO_RECORD * i, 0)
+        for i in range(RESTS):  # translations get new addresses, and a restored machine the serials of its past
+            store64(s.rests + 24 * i, 0)
         s.time.block_serial = 0
         return
     for i in range(MEMO):

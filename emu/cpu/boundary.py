@@ -22,10 +22,10 @@ from emu.cpu.blocks import (
     pipelined_memo,
 )
 from emu.cpu.data_time import is_full
+from emu.cpu.fetch_time import begin_fetch, end_fetch, fetch_takes, note_lines
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.interrupts import interrupt_due
 from emu.cpu.memory import note_code, place, swallowed_word
-from emu.cpu.memory_time import begin_fetch, end_fetch, fetch_takes, note_lines
 from emu.cpu.native import ENV_SR
 from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
@@ -313,11 +313,7 @@ def start_block(s: State, pc: int, size: int) -> int:
             s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
             return event
     count, cycles = block_cost(s)
-    together = count
-    if is_full(s):
-        together = in_one_go(s, count, cycles)
-        if together < count and s.step != STEP_NONE:
-            together = count  # one instruction, or so many as were allowed
+    together = in_one_go(s, count, cycles) if s.step == STEP_NONE else count
     if s.step == STEP_NONE and (together < count or needs_cut(s, count, cycles)):
         allowed = min(together, allowed_instructions(s, count, cycles))
         if allowed < count or system_byte(s) & SR_T or (s.native and s.code_small):
@@ -348,8 +344,11 @@ def start_block(s: State, pc: int, size: int) -> int:
 
 @njit
 def in_one_go(s: State, count: int, cycles: int) -> int:
-    """Level full: how many instructions of the current block may run without a look at the time between them."""
+    """How many instructions of the current block may run without a look at the time between them: at level full not
+    those that would wait for their fetch, and near a limit just one."""
     t = s.time
+    if not is_full(s):
+        return count
     if s.cycles + cycles + count * t.memory_slack >= s.cycle_limit:
         return 1
     return fetch_takes(s, count)

@@ -159,13 +159,14 @@ def access_time(s: State, offset: int, size: int, is_write: int) -> int:
     It is not before the block began nor after its last instruction, and often that is all that counts. What is due
     before the access happens before it; that can only be inside an instruction that runs alone (see :func:`charge`).
     """
-    if offset >= MAILBOX:  # counts what operations cost
-        return time_here(s, True)
     if s.single and s.devices.deadline <= now(s):
         time = time_here(s, False)
         if s.devices.deadline <= time:
             bus.advance(s.devices, time)
-        return time
+        if offset < MAILBOX:
+            return time
+    if offset >= MAILBOX:  # counts what operations cost
+        return time_here(s, True)
     if not bus.is_timed(s.devices, offset, size, is_write):
         return 0
     if not is_write and (s.time.level != FLAT or is_known(s)):

@@ -3,6 +3,7 @@
 from numba import carray, types
 
 from emu.cpu import processor
+from emu.cpu.cache_commands import control_caches
 from emu.cpu.clock import now
 from emu.cpu.compiled import (
     DEVICES_CHANGED,
@@ -22,7 +23,6 @@ from emu.cpu.compiled import (
 )
 from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
-from emu.cpu.memory_time import control_caches
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import State
 from emu.devices import bus, edge_port

@@ -7,6 +7,7 @@ instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 
 from numba import carray, types
 
 from emu.cpu.blocks import instruction_length, unwind
+from emu.cpu.cache_commands import cache_command, control_caches
 from emu.cpu.data_time import is_full
 from emu.cpu.effects import apply_effect
 from emu.cpu.emac import do_emac
@@ -15,7 +16,6 @@ from emu.cpu.fetch import fetch_rest
 from emu.cpu.fpu import do_fpu
 from emu.cpu.fpu_frame import do_fpu_frame
 from emu.cpu.memory import halt
-from emu.cpu.memory_time import cache_command, control_caches
 from emu.cpu.operand import OPERAND_FAULT, OPERAND_ILLEGAL, read_source, word
 from emu.cpu.processor import (
     SR_N,

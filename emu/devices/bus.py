@@ -22,7 +22,6 @@ from emu.devices.registers import (
     SLICE,
     SLICE_STRIDE,
     TIMED_READ,
-    TIMED_WRITE,
     WRITABLE,
 )
 from emu.devices.state import NEVER, PSCS, SLICE_TIMERS, Devices
@@ -81,7 +80,7 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
 @njit
 def is_timed(d: Devices, offset: int, size: int, is_write: int) -> bool:
     """Whether the outcome of the access depends on when it happens."""
-    return rights(d, offset, size) & (ACTS_WRITE | TIMED_WRITE if is_write else ACTS_READ | TIMED_READ) != 0
+    return rights(d, offset, size) & (ACTS_WRITE if is_write else ACTS_READ | TIMED_READ) != 0
 
 
 @njit

@@ -20,13 +20,16 @@ GPT_STRIDE, SLICE_STRIDE, PSC_STRIDE = 0x10, 0x10, 0x100
 # Bits of the map.
 READABLE, WRITABLE = 1, 2
 ACTS_READ, ACTS_WRITE = 4, 8  # the access changes what devices do: its instruction runs alone, so that all is exact
-TIMED_READ, TIMED_WRITE = 16, 32  # the outcome depends on the time
+TIMED_READ = 16  # the value depends on the time
 KNOWN = 64  # not modelled, and that was said already
 
 
 @dataclass(frozen=True)
 class DeviceRegister:
-    """One register. ``access``: r, w or rw; ``rights``: the bits that its bytes have in the map."""
+    """One register. ``access``, ``acts``: r, w or rw; ``timed``: r or none; ``rights``: bits of its bytes in the map.
+
+    What must not happen twice has to act: an instruction whose later access comes behind a limit is begun again.
+    """
 
     name: str
     offset: int
@@ -40,7 +43,7 @@ class DeviceRegister:
         pairs = (
             (self.access, READABLE, WRITABLE),
             (self.acts, ACTS_READ, ACTS_WRITE),
-            (self.timed, TIMED_READ, TIMED_WRITE),
+            (self.timed, TIMED_READ, 0),
         )
         return sum(("r" in letters) * read | ("w" in letters) * write for letters, read, write in pairs)
 
@@ -117,8 +120,8 @@ def _registers() -> tuple[DeviceRegister, ...]:
         DeviceRegister("mailbox arguments", MAILBOX, 4 * MAILBOX_ARGS, "rw"),
         DeviceRegister("mailbox call", MAILBOX + 0x40, 4, "w"),
         DeviceRegister("mailbox status", MAILBOX + 0x44, 4, "r"),
-        DeviceRegister("mailbox begin", MAILBOX + 0x48, 4, "w", "", "w"),
-        DeviceRegister("mailbox end", MAILBOX + 0x4C, 4, "w", "", "w"),
+        DeviceRegister("mailbox begin", MAILBOX + 0x48, 4, "w", "w"),
+        DeviceRegister("mailbox end", MAILBOX + 0x4C, 4, "w", "w"),
     ]
     return tuple(rows)
 

@@ -13,7 +13,7 @@ __all__ = ["CostNote", "Costs", "cost_notes"]
 
 _MAX_COST = 1_000_000  # keeps any sum of costs far inside 64 bits; no hardware access is this slow
 # Waits are packed into 3 and 2 bits (emu.timing.pipeline).
-_MAX_ADDRESS_WAIT, _MAX_OPERAND_WAIT = 7, 3
+_MAX_ADDRESS_WAIT, _MAX_OPERAND_WAIT, _MAX_STORE_DISTANCE = 7, 3, 4
 
 
 def _cost(default: int, source: str, confidence: str, most: int = _MAX_COST) -> Any:
@@ -69,6 +69,9 @@ class Costs:
     multiply_issue: int = _cost(1, "issue rate of the EMAC array: EMAC chapters 5223x/5281", "1S")
     fpu_issue: int = _cost(1, "one operation can start in each cycle: CF4UM 6-16", "1S")
     load_after_store: int = _cost(1, "OC1 read meets ST write: CF4UM 6-16", "1S", _MAX_ADDRESS_WAIT)
+    load_after_store_distance: int = _cost(
+        4, "cycles from the store to that load: stages ST and OC1, CF4UM 6-4", "INF", _MAX_STORE_DISTANCE
+    )
     # Branches.
     branch_cached: int = _cost(0, "branch cache correctly predicts taken: 5407UM T2-18", "2S")
     branch_taken: int = _cost(1, "prediction table correctly predicts taken: 5407UM T2-18", "1S")

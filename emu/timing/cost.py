@@ -47,7 +47,6 @@ FIRST_FMOVEM = 6
 FMOVEM_TO_MEMORY = 7
 
 _FORMAT_DOUBLE = 5
-_LONGWORDS_PER_DOUBLE = 2
 
 
 @njit_entry
@@ -110,7 +109,7 @@ def fpu_cycles(costs: Any, op: int, ext: int) -> int:
     """Cycles of a general FPU instruction: op word ``op`` (0xF200 group) and its extension word ``ext``."""
     opclass = (ext >> 13) & 7
     if opclass >= FIRST_FMOVEM:
-        return max(_LONGWORDS_PER_DOUBLE * popcount16(ext & 0xFF), 1)
+        return int(max((costs.fpu_move + costs.fpu_second_longword) * popcount16(ext & 0xFF), costs.fpu_move))
     if opclass >= FIRST_CONTROL_MOVE:
         return int(costs.fpu_move)
     second_longword = 0
@@ -130,7 +129,7 @@ def instruction_cycles(costs: Any, row: Any, op: int, ext: int) -> int:
     the exception entry that the engine charges.
     """
     if row.flags & F_MOVEM:
-        return max(popcount16(ext), 1)
+        return int(row.cycles * max(popcount16(ext), 1))
     if row.flags & F_FPU:
         return fpu_cycles(costs, op, ext)
     return int(row.cycles)

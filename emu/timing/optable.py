@@ -134,7 +134,7 @@ def opcode_table(cells: Cells = ()) -> NDArray[Any]:
 
 def check_cells(cells: Cells) -> dict[str, int]:
     """The cells that are replaced, by name. UsageError for a name that no row has, or an impossible number."""
-    names = {row.name for row in ROWS} | set(SURCHARGES)
+    names = {row.name for row in ROWS if not row.flags & F_FPU} | set(SURCHARGES)  # the FPU's are costs.f...
     for name, cycles in cells:
         if name not in names:
             raise UsageError(f"cells.{name}: no such instruction; the names are those of `cfemu timing`")

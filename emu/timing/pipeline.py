@@ -192,7 +192,7 @@ def cell(t: Time, row: Any, op: int, ext: int) -> int:
     """Cycles of the issue: the table's, but 1 for what is pipelined; the branches' are charged with their outcome."""
     unit = row.unit
     if row.flags & F_MOVEM:
-        return max(popcount16(ext), 1)
+        return int(row.cycles * max(popcount16(ext), 1))
     if row.flags & F_FPU:
         flat = fpu_cycles(t.costs, op, ext)
         if ext >> 13 & 7 < REGISTER_TO_MEMORY and is_pipelined(ext & 0x7F):
@@ -287,7 +287,7 @@ def issue(t: Time, row: Any, op: int, ext: int) -> int:
     pair = folds(t, row, uses, writes) if stall == 0 else 0
     if stall:
         elapse(t, stall)
-    if moves & LOADS and t.b >> STORE_SHIFT >> 4 & 1:
+    if moves & LOADS and t.b >> STORE_SHIFT >> t.costs.load_after_store_distance & 1:
         stall += t.costs.load_after_store
         elapse(t, t.costs.load_after_store)
     late = longest_address(t, uses & 0xFFFF) > 0

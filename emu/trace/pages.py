@@ -12,6 +12,7 @@ For the marked sizes the LRU list is cut into regions, each page knows its regio
 border in front of it (after Kim, Hill & Wood 1991).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -423,7 +424,7 @@ def _marked(
 
 
 # --- for Python ---------------------------------------------------------------------------------------
-class _Stream:
+class _Stream(ABC):
     """One simulation, fed piece by piece."""
 
     def __init__(self) -> None:
@@ -436,9 +437,9 @@ class _Stream:
         self.older[_END] = self.newer[_END] = _END
         self.owners = np.zeros(0, np.int16)
 
+    @abstractmethod
     def feed(self, pages: Pages, counts: Pages | None = None) -> None:
         """The next piece of the stream."""
-        raise NotImplementedError
 
     def take(self, pages: Pages, counts: Pages | None) -> int:
         """Make room for the pages of a piece, note its references; returns those that repeat the first of their run."""

@@ -208,6 +208,17 @@ def test_an_operation_is_measured_to_the_cycle(guest: Bench, nops: int) -> None:
     assert guest.machine.counters().operations == {5: Operation(1, cycles, cycles)}
 
 
+@pytest.mark.parametrize("budget", range(1, 40))
+def test_an_instruction_that_marks_twice_does_so_once_wherever_a_budget_ends(guest: Bench, budget: int) -> None:
+    """One MOVEM stores both marks; whatever falls due behind its first store must not have it repeated."""
+    code = asm.moveq(5, D0) + asm.moveq(5, D1) + asm.lea(at(BEGIN), A0) + asm.movem_store([D0, D1], ind(A0)) + asm.TPF
+    guest.put(CODE, code + asm.HALT)
+    guest.machine.registers.update({"sr": 0x2700, "pc": CODE})
+    guest.machine.run(max_cycles=budget)
+    assert guest.machine.run().reason is StopReason.HALT
+    assert guest.machine.counters().operations == {5: Operation(1, INHIBITED_WRITE, INHIBITED_WRITE)}
+
+
 def test_the_worst_operation_is_remembered(guest: Bench) -> None:
     begin, end = asm.move("l", d(D1), at(BEGIN)), asm.move("l", d(D1), at(END))
     guest.run(asm.moveq(1, D1), *(begin + n * asm.TPF + end for n in (3, 9, 6)), asm.HALT)

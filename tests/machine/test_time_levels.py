@@ -1,5 +1,6 @@
 """The levels of time as a user of the machine meets them: names, the bill of a miss, numbers that are changed."""
 
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -79,3 +80,20 @@ def test_a_cache_that_is_switched_off_costs_from_the_next_instruction_on(engine:
     on, off, on_again = counted
     assert off > 10 * on_again
     assert on > on_again  # the first time its lines had to come
+
+
+def test_a_restored_machine_takes_the_same_time_again() -> None:
+    """What is remembered of blocks and of places in them is not taken for that of another past."""
+    elf = suite.guest()
+    with suite.machine("native", "full", None) as machine:
+        machine.load_elf(elf)
+        parameters = struct.pack(">4I", elf.address("k_table"), SIZE, 2, suite.WAYS.index("linux"))
+        machine.write_physical(elf.address("parameters"), parameters)
+        machine.run(max_instructions=40_000)
+        snapshot = machine.snapshot()
+        passed = []
+        for _ in range(2):
+            machine.restore(snapshot)
+            machine.run(max_instructions=30_000)  # other code than before, at host addresses that were freed
+            passed.append((machine.counters(), machine.registers["pc"]))
+    assert passed[0] == passed[1]

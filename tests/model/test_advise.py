@@ -55,10 +55,11 @@ def test_a_strategy_that_grows_takes_a_larger_device_and_a_tight_reserve_none(ro
 
 
 def test_what_a_board_cannot_have_is_said() -> None:
-    answer = advise(None, "coyotos32", "rebar-16384", GOALS["latency"])
+    answer = advise(None, "coyotos32", "network,rebar-16384", GOALS["latency"])
     assert answer.chosen.row.refusal is not None
     assert "do not fit the board's device window" in answer.chosen.row.refusal
     assert answer.largest_more == 0
+    assert answer.announcement.endswith("re-tune with reserve=16 and reboot")  # no number helps the card
 
 
 @pytest.mark.parametrize("enough", [0, 1, 7, 146, 16401])

@@ -1,29 +1,19 @@
 """Cycles of single instructions, and the costs that are no instruction."""
 
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.errors import UsageError
-from emu.jit import njit_entry
-from emu.timing import cost
 from emu.timing.constants import Costs, cost_notes
 from emu.timing.cost import popcount16
 from emu.timing.optable import F_FPU, F_ILLEGAL, F_MOVEM, opcode_table
-from emu.timing.state import FLAT, new_time
+from tests.support.flat_cycles import flat_cycles
 
 TABLE = opcode_table()
-TIME = new_time(FLAT, Costs())
 WORDS = st.integers(0, 0xFFFF)
-
-
-@njit_entry
-def cycles_of(time: Any, table: Any, op: int, ext: int) -> int:
-    """:func:`emu.timing.cost.instruction_cycles`, for Python."""
-    return cost.instruction_cycles(time[0].costs, table[op], op, ext)
 
 
 @given(WORDS)
@@ -38,20 +28,20 @@ def test_popcount_looks_at_sixteen_bits_only() -> None:
 @given(op=WORDS, ext=WORDS)
 def test_only_register_lists_and_the_fpu_depend_on_the_second_word(op: int, ext: int) -> None:
     if not TABLE["flags"][op] & (F_MOVEM | F_FPU):
-        assert cycles_of(TIME, TABLE, op, ext) == TABLE["cycles"][op]
+        assert flat_cycles(TABLE, op, ext) == TABLE["cycles"][op]
 
 
 @given(op=WORDS, ext=WORDS)
 def test_a_legal_instruction_other_than_trap_costs_something(op: int, ext: int) -> None:
     free = bool(TABLE["flags"][op] & F_ILLEGAL) or op & 0xFFF0 == 0x4E40
 
-    assert (cycles_of(TIME, TABLE, op, ext) == 0) == free
+    assert (flat_cycles(TABLE, op, ext) == 0) == free
 
 
 @pytest.mark.parametrize("op", [0x48D0, 0x48E8, 0x4CD0, 0x4CE8])
 @given(registers=WORDS)
 def test_movem_costs_one_cycle_a_register_and_at_least_one(op: int, registers: int) -> None:
-    assert cycles_of(TIME, TABLE, op, registers) == max(1, registers.bit_count())
+    assert flat_cycles(TABLE, op, registers) == max(1, registers.bit_count())
 
 
 REGISTER, MEMORY = 0xF200, 0xF210  # FPU op word: register operands, (a0)
@@ -90,7 +80,7 @@ FPU_EXAMPLES = [
 
 @pytest.mark.parametrize(("op", "ext", "cycles", "instruction"), FPU_EXAMPLES)
 def test_fpu_instruction(op: int, ext: int, cycles: int, instruction: str) -> None:
-    assert cycles_of(TIME, TABLE, op, ext) == cycles, instruction
+    assert flat_cycles(TABLE, op, ext) == cycles, instruction
 
 
 # --- Costs that are no instruction ------------------------------------------------------------------------------------

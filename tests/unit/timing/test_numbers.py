@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emu.errors import UsageError
 from emu.time_numbers import Numbers, read_numbers
 from emu.time_report import all_numbers
 from emu.timing.constants import Costs
-from emu.timing.isa import ROWS
+from emu.timing.isa import ROWS, SURCHARGES
 from emu.timing.optable import opcode_table
+from tests.support.flat_cycles import flat_cycles
 
+NOT_A_CELL = {"FPU general"}  # costs instead: fpu_move, fdiv, ...
 MOVEC, RTE, MOVE_INDEXED, MOVE_MEMORY = 0x4E7B, 0x4E73, 0x2030, 0x22D8
 
 
@@ -59,7 +62,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_every_number_has_a_source() -> None:
     numbers = all_numbers(Numbers())
-    assert {n.name for n in numbers if n.kind == "cells"} >= {row.name for row in ROWS}
+    assert {n.name for n in numbers if n.kind == "cells"} == ({row.name for row in ROWS} - NOT_A_CELL) | set(SURCHARGES)
     assert all(n.source and n.confidence in {"2S", "1S", "INF", "UNV"} and n.cycles == n.default for n in numbers)
 
 
@@ -68,3 +71,19 @@ def test_a_changed_number_is_the_users() -> None:
         n.name: n for n in all_numbers(Numbers(Costs(fdiv=20), (("MOVEC", 12),))) if n.source == "set by the user"
     }
     assert {name: (n.cycles, n.default) for name, n in changed.items()} == {"fdiv": (20, 23), "MOVEC": (12, 20)}
+
+
+@pytest.mark.parametrize("name", sorted({row.name for row in ROWS} - NOT_A_CELL | set(SURCHARGES)))
+def test_every_cell_that_can_be_changed_changes_what_an_instruction_costs(name: str) -> None:
+    cell = next((row.cell for row in ROWS if row.name == name), SURCHARGES.get(name))
+    assert cell is not None
+    own, changed = opcode_table(), opcode_table(((name, cell.cycles + 7),))
+    ops = np.flatnonzero(own["cycles"] != changed["cycles"])
+    assert len(ops)
+    one_register = 0x0001  # the list of a MOVEM
+    assert all(flat_cycles(changed, op, one_register) > flat_cycles(own, op, one_register) for op in ops[:64])
+
+
+def test_a_cell_that_nothing_reads_cannot_be_changed() -> None:
+    with pytest.raises(UsageError, match=r"cells\.FPU general: no such instruction"):
+        opcode_table((("FPU general", 2),))

@@ -1,68 +1,25 @@
-"""Level full: when in its block a data access happens, the time of instruction fetches, and cache commands
-(docs/timing-model.md, section 4). Everything is charged to the cycle counter as it happens.
+"""Level full: the time of instruction fetches (docs/timing-model.md, section 4), charged as it happens.
+
+A block runs whole while its lines are in the instruction cache; the first instruction that would wait begins a block of
+its own.
 """
 
-from emu.cpu.blocks import (
-    LINES_SEEN,
-    SHADOW_LINES_SEEN,
-    instruction_length,
-    page_mask,
-    rest_of_block,
-    word_at,
-)
-from emu.cpu.processor import get_pc, in_supervisor
-from emu.cpu.raw import call_restore, load64, store64
-from emu.cpu.state import F_RESTORE, RESTS, State
+from emu.cpu.blocks import LINES_SEEN, SHADOW_LINES_SEEN, instruction_length, page_mask, word_at
+from emu.cpu.processor import in_supervisor
+from emu.cpu.raw import store64
+from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, RAMBAR0, RAMBAR1, permits, resolve
 from emu.mmu.registers import field_mask
 from emu.mmu.state import FETCH
-from emu.timing import branches, caches
+from emu.timing import caches
 from emu.timing.caches import INHIBITED, LINE, account
 
-__all__ = [
-    "access_now",
-    "begin_fetch",
-    "cache_command",
-    "control_caches",
-    "end_fetch",
-    "fetch_takes",
-    "note_lines",
-]
+__all__ = ["begin_fetch", "end_fetch", "fetch_takes", "note_lines"]
 
-DDPI = field_mask("CACR", "DDPI")
-IEC, IHLCK, IDPI, DNFB = (field_mask("CACR", name) for name in ("IEC", "IHLCK", "IDPI", "DNFB"))
-DCINVA, ICINVA, BCINVA = (field_mask("CACR", name) for name in ("DCINVA", "ICINVA", "BCINVA"))
+IEC, IHLCK, DNFB = (field_mask("CACR", name) for name in ("IEC", "IHLCK", "DNFB"))
 OP_NOP = 0x4E71
 LINE_MASK, LONG_MASK = ~(LINE - 1), ~3
-DATA_CACHE, INSTRUCTION_CACHE = 1, 2  # which caches a CPUSHL works on
-
-
-@njit
-def access_now(s: State) -> int:
-    """Native engine, inside a softmmu fill: the time of the access, which is the end of its instruction.
-
-    Where in the block that is depends on the host PC only, and is remembered by it.
-    """
-    t = s.time
-    if s.single or t.block_count == 1:
-        return int(s.cycles)
-    slot = s.rests + 24 * (s.host_pc >> 2 & (RESTS - 1))
-    if t.block_serial and load64(slot) == s.host_pc and load64(slot + 8) == t.block_serial:
-        return int(s.cycles - load64(slot + 16))
-    call_restore(s.fn[F_RESTORE], (s.cpu, s.host_pc, 1))
-    offset = get_pc(s) - s.block_pc
-    rest = 0
-    if 0 <= offset < s.block_size:
-        offset += instruction_length(s, word_at(s, offset))
-        _count, rest = rest_of_block(s, min(offset, s.block_size))
-    store64(slot, s.host_pc)
-    store64(slot + 8, t.block_serial)
-    store64(slot + 16, rest)
-    return int(s.cycles - rest)
-
-
-# --- instructions
 
 
 @njit
@@ -211,42 +168,3 @@ def note_lines(s: State, record: int) -> None:
         store64(record + LINES_SEEN, t.icache.changes)
     if present and in_shadow:
         store64(record + SHADOW_LINES_SEEN, t.ishadow.changes)
-
-
-# --- control
-
-
-@njit
-def control_caches(s: State, value: int) -> None:
-    """CACR was written: its commands, at the end of the MOVEC. What is known of blocks is looked at again."""
-    t = s.time
-    t.icache.changes += 1
-    t.ishadow.changes += 1
-    if value & DCINVA:
-        caches.invalidate(t.dcache)
-        caches.invalidate(t.dshadow)
-    if value & ICINVA:
-        caches.invalidate(t.icache)
-        caches.invalidate(t.ishadow)
-    if value & BCINVA:
-        branches.forget_branches(t)
-
-
-@njit
-def cache_command(s: State, op: int, address: int) -> None:
-    """CPUSHL (F468 dc, F4A8 ic, F4E8 bc) or INTOUCH (F428) with An = ``address``, at its end."""
-    t = s.time
-    which = op >> 6 & 3
-    if which == 0:
-        if s.mmu.cacr & IEC:
-            s.cycles += caches.fetch_line(t, address & LINE_MASK, s.mmu.cacr & IHLCK != 0, s.cycles)
-        return
-    at, way = address >> 4 & 0x1FF, address & 3
-    if which & DATA_CACHE:
-        caches.push(t, t.dcache, at, way, s.mmu.cacr & DDPI != 0, s.cycles)
-        if not t.in_handler:
-            caches.push(t, t.dshadow, at, way, s.mmu.cacr & DDPI != 0, s.cycles)
-    if which & INSTRUCTION_CACHE:
-        caches.push(t, t.icache, at, way, s.mmu.cacr & IDPI != 0, s.cycles)
-        if not t.in_handler:
-            caches.push(t, t.ishadow, at, way, s.mmu.cacr & IDPI != 0, s.cycles)
