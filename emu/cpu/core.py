@@ -183,7 +183,7 @@ class Core:
             s["time"]["memo"] = _address(self._hold(np.zeros(MEMO * MEMO_RECORD, np.uint8)))
             s["rests"] = _address(self._hold(np.zeros((RESTS, 3), np.int64)))
         s["armed_entry"] = s["code_key"] = s["stop_skip"] = s["operand_block"] = s["small_va"] = -1
-        s["begun_again"] = -1
+        s["begun_again"] = s["done_at"] = -1
         s["image_key"] = -1
         s["shadow_sr"] = 0x2700
         s["fp"] = DEFAULT_NAN

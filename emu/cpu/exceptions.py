@@ -159,6 +159,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     set_pc(s, handler)
     s.trace_pending = 0
     s.hold_instructions = s.instructions
+    s.done_at = -1
     return True
 
 

@@ -77,8 +77,9 @@ def pass_time(s: State) -> None:
 @njit
 def interrupt_due(s: State) -> bool:
     """Whether a requested interrupt may be taken now: above the mask, or level 7 (sheet 3.6), and not before the first
-    instruction of a handler, reset included, has run (548xRM 3-38)."""
-    if s.instructions == s.hold_instructions:
+    instruction of a handler, reset included, has run (548xRM 3-38), nor inside an instruction that is being begun again
+    (:func:`emu.cpu.io.was_done`)."""
+    if s.instructions == s.hold_instructions or s.instructions + 1 == s.done_at:
         return False
     level = max(s.edge_level, interrupt_controller.level_for_cpu(s.devices))
     return bool(level == 7 or level > interrupt_mask(s))

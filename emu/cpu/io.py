@@ -45,6 +45,7 @@ def stop_here(s: State, event: int) -> None:
     """
     s.event = event
     s.begun_again = io_pc(s)
+    s.next_done = 0
     if s.emulating:
         s.postponed = 1
         if s.single:  # else it waits for its first access
@@ -180,11 +181,46 @@ def access_time(s: State, offset: int, size: int, is_write: int) -> int:
 
 
 @njit
+def was_done(s: State) -> bool:
+    """Whether an earlier try of the running instruction has made this acting access: it must not act again.
+
+    Such an instruction runs by itself, so no other has its count of instructions but the first one of a handler
+    (emu.cpu.exceptions clears ``done_at``).
+    """
+    if s.done_at != s.instructions:
+        s.done_at = s.instructions
+        s.n_done = s.next_done = 0
+    return bool(s.next_done < s.n_done)
+
+
+@njit
+def done_before(s: State) -> int:
+    """What the acting access gave when it was made."""
+    s.next_done += 1
+    return int(s.done[s.next_done - 1])
+
+
+@njit
+def note_done(s: State, value: int) -> None:
+    """An acting access has been made, and gave ``value``."""
+    s.done[s.n_done] = value
+    s.n_done += 1
+    s.next_done = s.n_done
+
+
+@njit
 def mbar_read(s: State, offset: int, size: int) -> int:
     """A read of the peripheral window."""
-    if is_over(s) or not may_begin(s, offset, size, 0, 0) or not charge(s, READ):
+    if is_over(s):
+        return 0
+    acts = s.single != 0 and bus.acts(s.devices, offset, size, 0)
+    if acts and was_done(s):
+        return done_before(s) if charge(s, READ) else 0
+    if not may_begin(s, offset, size, 0, 0) or not charge(s, READ):
         return 0
     value = bus.read(s.devices, offset, size, access_time(s, offset, size, 0))
+    if acts:
+        note_done(s, value)
     if s.single:
         follow_devices(s)
     return value
@@ -193,8 +229,17 @@ def mbar_read(s: State, offset: int, size: int) -> int:
 @njit
 def mbar_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the peripheral window."""
-    if is_over(s) or not may_begin(s, offset, size, value, 1) or not charge(s, WRITE):
+    if is_over(s):
+        return
+    acts = s.single != 0 and bus.acts(s.devices, offset, size, 1)
+    if acts and was_done(s):
+        if charge(s, WRITE):
+            done_before(s)
+        return
+    if not may_begin(s, offset, size, value, 1) or not charge(s, WRITE):
         return
     bus.write(s.devices, offset, size, value, access_time(s, offset, size, 1))
+    if acts:
+        note_done(s, 0)
     if s.single:
         follow_devices(s)

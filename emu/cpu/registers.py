@@ -84,6 +84,7 @@ def write_register(core: Core, name: str, value: int) -> None:
     elif name == "pc":
         core.ask(compiled.SET_PC, value)
         core.state["block_size"] = 0
+        core.state["done_at"] = -1
     elif name == "sr":
         core.ask(compiled.SET_SR, value & 0xFFFF)
     elif name in _CONTROL and (number := _CONTROL[name][2]) is not None:

@@ -216,6 +216,13 @@ STATE_DTYPE = np.dtype(
         ("time", TIME_DTYPE),
         ("time_record", "i8"),  # address of what is remembered of the block measured last (emu.cpu.blocks)
         ("begun_again", "i8"),  # PC of an instruction that was fetched and must be run again, -1 none
+        # Device accesses of one instruction that have had their effect, and must not have it again when the instruction
+        # is begun again at a later one: "instructions" with it, -1 none; how many; how many of them the present try
+        # has come by; what they gave.
+        ("done_at", "i8"),
+        ("n_done", "i8"),
+        ("next_done", "i8"),
+        ("done", "i8", (MAX_ACCESSES,)),
         ("rests", "i8"),  # address of RESTS triples (host PC, serial of its block, cycles of the block behind it)
         ("code_source", "i8"),  # who answers for the fetch page, and its cache mode
         ("code_mode", "i8"),

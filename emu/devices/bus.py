@@ -28,7 +28,7 @@ from emu.devices.state import NEVER, PSCS, SLICE_TIMERS, Devices
 from emu.jit import njit
 from emu.raw_memory import load8
 
-__all__ = ["GO", "advance", "before", "is_steady", "is_timed", "read", "settle", "wake_time", "write"]
+__all__ = ["GO", "acts", "advance", "before", "is_steady", "is_timed", "read", "settle", "wake_time", "write"]
 
 # What an access needs.
 (
@@ -75,6 +75,12 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
     if offset >= MAILBOX and mailbox.awaits_answer(d, offset - MAILBOX):
         return CALL
     return ALONE if allowed & ACTS_READ else GO
+
+
+@njit
+def acts(d: Devices, offset: int, size: int, is_write: int) -> bool:
+    """Whether the access has an effect that it must not have twice."""
+    return rights(d, offset, size) & (ACTS_WRITE if is_write else ACTS_READ) != 0
 
 
 @njit

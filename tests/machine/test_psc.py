@@ -7,8 +7,8 @@ import pytest
 from emu.errors import UsageError
 from emu.machine import StopReason
 from tests.support import asm
-from tests.support.asm import A0, A1, D0, D1, D6, D7, at, d, disp, imm, ind, post
-from tests.support.guest import CODE, DATA, EXCEPTION_CYCLES, Bench, bench, stub
+from tests.support.asm import A0, A1, D0, D1, D2, D6, D7, at, d, disp, imm, ind, post
+from tests.support.guest import CODE, DATA, EXCEPTION_CYCLES, MBAR, Bench, bench, enter_virtual_mode, stub
 from tests.support.peripherals import (
     BUFFER,
     CHARACTER,
@@ -53,6 +53,8 @@ from tests.support.peripherals import (
     vector,
 )
 
+UNMODELLED = MBAR + 0x100  # the SDRAM controller
+NOWHERE = 0x00800000
 HEARD = DATA + 0x3000  # characters received by the guest, through A1
 UARTS = range(4)
 DIVISOR = 20
@@ -211,6 +213,35 @@ def test_what_was_received_can_be_read_when_the_receiver_is_off(guest: Bench) ->
     guest.run(code, sample([("b", PSC[0] + BUFFER)], 3), asm.HALT)
     first, off, on, second = samples(guest, 4)
     assert (first, off & RXRDY, on & RXRDY, second) == (ord("k"), 0, RXRDY, ord("l"))
+
+
+def test_a_character_is_read_once_though_its_instruction_is_begun_again(guest: Bench) -> None:
+    """Each MOVE reads a character and stores it to a register that nothing models, which is said before the store."""
+    guest.machine.type_in(b"abc")
+    echoes = asm.lea(at(PSC[0] + BUFFER), A0) + asm.lea(at(UNMODELLED), A1) + 2 * asm.move("b", ind(A0), post(A1))
+    guest.run(start_psc(), echoes, sample([("b", PSC[0] + BUFFER)]), asm.HALT)
+    assert samples(guest, 1) == [ord("c")]
+
+
+def test_a_character_is_read_again_by_the_handler_of_the_store_behind_it(guest: Bench) -> None:
+    """Nothing takes back a read whose instruction is refused its store (sheet 3.5); the handler's first instruction has
+    the same count of instructions before it and gets the next one."""
+    guest.machine.type_in(b"abc")
+    guest.put(stub(2), asm.move("b", ind(A0), d(D1)) + asm.move("b", ind(A0), d(D2)) + asm.HALT)
+    echo = asm.lea(at(PSC[0] + BUFFER), A0) + asm.lea(at(NOWHERE), A1) + asm.move("b", ind(A0), ind(A1))
+    guest.run(enter_virtual_mode(), start_psc(), echo, asm.HALT)
+    assert bytes(value & 0xFF for value in guest.data_registers()[1:3]) == b"bc"
+
+
+def test_an_echo_loses_nothing_when_the_host_must_take_output(guest: Bench) -> None:
+    """The host's buffer is full again and again while one instruction reads a character and sends it."""
+    text = bytes(1 + i % 255 for i in range(70_000))
+    guest.machine.type_in(text)
+    loop = asm.bit("btst", 0, disp(A1, SR)) + asm.branch_b("eq", -8) + asm.move("b", ind(A0), ind(A0))
+    count = asm.move("l", imm(len(text)), d(D1)) + asm.lea(at(PSC[0] + BUFFER), A0) + asm.lea(at(PSC[0]), A1)
+    guest.start(start_psc() + count + loop + asm.subq(1, d(D1)) + asm.branch_b("ne", -14) + asm.HALT)
+    guest.resume(1_000_000)
+    assert guest.machine.console == text
 
 
 @pytest.mark.parametrize("divisor", [0, 3])
