@@ -1,5 +1,6 @@
 """What a run counted: plain numbers, subtractable, so that a phase is the difference of two snapshots."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -32,15 +33,47 @@ def _difference(a: Any, b: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Operation:
-    """Executions of one marked kernel operation: count, cycles of all, cycles of the worst since reset."""
+    """Executions of one marked kernel operation. ``durations``: how many of them took how many cycles."""
 
-    count: int
-    cycles: int
-    worst: int
+    durations: dict[int, int]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.durations.values())
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all of them."""
+        return sum(cycles * count for cycles, count in self.durations.items())
+
+    @property
+    def worst(self) -> int:
+        """Cycles of the longest; 0 without any."""
+        return max(self.durations, default=0)
+
+    def percentile(self, percent: float) -> int:
+        """Cycles that ``percent`` of them did not exceed, by nearest rank: always one of them; 0 without any."""
+        rank = math.ceil(self.count * percent / 100)
+        for cycles in sorted(self.durations):
+            rank -= self.durations[cycles]
+            if rank <= 0:
+                return cycles
+        return 0
 
     def __sub__(self, other: "Operation") -> "Operation":
-        """Count and cycles of the phase; the worst of a phase is known only when it is a new worst (else as before)."""
-        return Operation(self.count - other.count, self.cycles - other.cycles, self.worst)
+        """Those of the phase between two readings."""
+        return Operation(_minus(self.durations, other.durations))
+
+    def to_dict(self) -> dict[str, int]:
+        """JSON-ready."""
+        return {
+            "count": self.count,
+            "cycles": self.cycles,
+            "p50": self.percentile(50),
+            "p99": self.percentile(99),
+            "worst": self.worst,
+        }
 
 
 @dataclass(frozen=True)
@@ -125,5 +158,5 @@ class Counters:
         """JSON-ready, with string keys."""
         result = asdict(self)
         result["exceptions"] = {str(k): v for k, v in sorted(self.exceptions.items())}
-        result["operations"] = {str(k): asdict(v) for k, v in sorted(self.operations.items())}
+        result["operations"] = {str(k): v.to_dict() for k, v in sorted(self.operations.items())}
         return result

@@ -38,7 +38,7 @@ from emu.mmu.registers import (
     VECTORS,
 )
 from emu.profile import decode_records
-from emu.readings import read_counters
+from emu.readings import Durations, add_durations, read_counters
 from emu.regions import Region, Regions
 from emu.timing.constants import Costs
 from emu.timing.optable import Cells
@@ -92,6 +92,7 @@ class Snapshot:
     registers: bytes
     banks: tuple[tuple[str, dict[int, bytes]], ...]
     console: bytes
+    durations: Durations
     miss_pc: bytes
     sram: tuple[bytes, bytes]
 
@@ -170,6 +171,7 @@ class Machine:
         self.on_hypercall: HypercallHandler | None = None
         self.on_console: Callable[[bytes], None] | None = None
         self.console = bytearray()
+        self._durations: Durations = {}
         self.host_writes = 0
         self.elf: Elf | None = None
         self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
@@ -360,8 +362,9 @@ class Machine:
         pc = self.registers["pc"]
         if event == st.EVENT_FAIL:
             raise self._failure()
-        if event == st.EVENT_CONSOLE:
+        if event == st.EVENT_FULL:
             self._drain_console()
+            self._take_operations()
             return None
         if event == st.EVENT_PROFILE:
             self._access_errors.append(self.core.profile_take())
@@ -414,6 +417,9 @@ class Machine:
 
     def _drain_console(self) -> None:
         self.transmit(self.core.console_take())
+
+    def _take_operations(self) -> None:
+        add_durations(self._durations, self.core.operations_take())
 
     def symbol(self, va: int) -> str:
         """``name+0x12``, or the bare address."""
@@ -497,7 +503,8 @@ class Machine:
 
     def counters(self) -> Counters:
         """All counters since the machine was made."""
-        return read_counters(self.core, [region.name for region in self.regions], self.symbol)
+        self._take_operations()
+        return read_counters(self.core, [region.name for region in self.regions], self.symbol, self._durations)
 
     def start_profile(self) -> None:
         """From now on keep a record of each access error, for :meth:`access_errors`."""
@@ -515,12 +522,15 @@ class Machine:
 
     def snapshot(self) -> Snapshot:
         """Registers, MMU, memory, devices, counters. Only pages that are not all zero are stored."""
+        self._take_operations()
         record, registers, miss_pc = self.core.save()
         banks = []
         for bank in self.core.banks:
             pages = bank.data.reshape(-1, 4096)
             banks.append((bank.name, {i: pages[i].tobytes() for i in _used_pages(bank.data)}))
-        return Snapshot(record, registers, tuple(banks), bytes(self.console), miss_pc, self.core.save_sram())
+        durations = {number: dict(found) for number, found in self._durations.items()}
+        sram = self.core.save_sram()
+        return Snapshot(record, registers, tuple(banks), bytes(self.console), durations, miss_pc, sram)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to ``snapshot``, taken on this machine. UsageError when the memory map has changed since."""
@@ -536,6 +546,7 @@ class Machine:
         self.core.load(snapshot.record, snapshot.registers, snapshot.miss_pc, snapshot.sram)
         self._published = None
         self.console = bytearray(snapshot.console)
+        self._durations = {number: dict(found) for number, found in snapshot.durations.items()}
 
     def close(self) -> None:
         """Free the CPU core."""

@@ -2,16 +2,23 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emu.counters import Bill, Counters, Misses, Operation
 from emu.cpu import state as st
 from emu.cpu.core import Core
 from emu.regions import MORE_PLACES, OTHER
 
-__all__ = ["read_bill", "read_counters"]
+__all__ = ["Durations", "add_durations", "read_bill", "read_counters"]
+
+Durations = dict[int, dict[int, int]]
+"""By number of the operation: how many of them took how many cycles."""
 
 
-def read_counters(core: Core, names: Sequence[str], symbol: Callable[[int], str]) -> Counters:
-    """All counters of ``core``; ``names``: of its regions, in their order; ``symbol``: names the code at an address."""
+def read_counters(core: Core, names: Sequence[str], symbol: Callable[[int], str], durations: Durations) -> Counters:
+    """All counters of ``core``; ``names``: of its regions, in their order; ``symbol``: names the code at an address;
+    ``durations``: of the operations that have ended."""
     s = core.state
     places = [(OTHER, s["regions"][st.MAX_REGIONS - 1])]
     places += [(name, s["regions"][i]) for i, name in enumerate(names)]
@@ -51,12 +58,16 @@ def read_counters(core: Core, names: Sequence[str], symbol: Callable[[int], str]
         exceptions={v: int(n) for v, n in enumerate(s["exceptions"]) if n},
         inhibited_reads=int(s["inhibited_reads"]),
         inhibited_writes=int(s["inhibited_writes"]),
-        operations={
-            i: Operation(int(row[0]), int(row[1]), int(row[2]))
-            for i, row in enumerate(core.devices["operations"])
-            if row[0]
-        },
+        operations={number: Operation(dict(found)) for number, found in sorted(durations.items())},
     )
+
+
+def add_durations(durations: Durations, ended: NDArray[np.int64]) -> None:
+    """Note in ``durations`` the operations of ``ended``, rows (number, cycles)."""
+    rows, counts = np.unique(ended, axis=0, return_counts=True)
+    for (number, cycles), count in zip(rows.tolist(), counts.tolist(), strict=True):
+        found = durations.setdefault(number, {})
+        found[cycles] = found.get(cycles, 0) + count
 
 
 def read_bill(core: Core) -> Bill:

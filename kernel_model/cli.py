@@ -22,6 +22,7 @@ COMPARE_EPILOG = """\b
 Examples:
   cfemu compare
   cfemu compare --strategy reserve --strategy slab --mapping acr
+  cfemu compare workloads --strategy reserve --mapping acr --operations
   cfemu compare my-board.toml --json > rows.json
 
 \b
@@ -71,6 +72,9 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
     ] = None,
+    operations: Annotated[
+        bool, typer.Option("--operations", help="Also print how long the kernel's operations took: p50, p99, worst.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     from kernel_model.compare import Selection, compare_scenario
@@ -84,7 +88,7 @@ def compare(
     else:
         from kernel_model.report.table import print_report
 
-        print_report(outcome.report)
+        print_report(outcome.report, operations=operations)
     if outcome.interrupted:
         print(f"cfemu: interrupted after {len(outcome.report.rows)} of {outcome.total} rows", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED)

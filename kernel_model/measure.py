@@ -47,7 +47,7 @@ def workload_result(counted: Counters, pages: DevicePages) -> WorkloadResult:
         inhibited_reads=counted.inhibited_reads,
         inhibited_writes=counted.inhibited_writes,
         operations={
-            operation_name(number): Operation(count=done.count, cycles=done.cycles, worst=done.worst)
+            operation_name(number): Operation(**done.to_dict())
             for number, done in counted.operations.items()
             if done.count
         },

@@ -26,7 +26,7 @@ __all__ = [
     "encode_report",
 ]
 
-SCHEMA_NAME = "cfemu-compare/2"
+SCHEMA_NAME = "cfemu-compare/3"
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -115,7 +115,9 @@ class Operation(Result, frozen=True, kw_only=True):
 
     count: Count
     cycles: Annotated[Count, Meta(description="total")]
-    worst: Annotated[Count, Meta(description="cycles of the longest one since that machine started")]
+    p50: Annotated[Count, Meta(description="cycles that half of them did not exceed (nearest rank)")]
+    p99: Annotated[Count, Meta(description="cycles that 99 of 100 did not exceed (nearest rank)")]
+    worst: Annotated[Count, Meta(description="cycles of the longest")]
 
 
 class WorkloadResult(Result, frozen=True, kw_only=True):

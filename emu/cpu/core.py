@@ -52,6 +52,7 @@ __all__ = ["CLOCKS", "ENGINES", "Bank", "Core"]
 ENGINES = ("auto", "native", "public", "reference")
 CLOCKS = ("cycles", "instructions")  # what devices count as time
 CONSOLE_BYTES = 1 << 16
+ENDED = 1 << 12  # operations that may end before the host must take them
 PROFILE_RECORDS = 1 << 16
 OP_ILLEGAL, OP_RTE = 0x4AFC, 0x4E73
 log = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ class Core:
         self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
+        self._ended = np.zeros((ENDED, 2), np.int64)
         self._profile = np.zeros((0, PROFILE_RECORD // 8), np.int64)
         self._line = np.zeros(LINE, np.uint8)
         self._access_map = access_map()
@@ -203,6 +205,8 @@ class Core:
         d["map"] = _address(self._access_map)
         d["console"] = _address(self._console)
         d["console_size"] = CONSOLE_BYTES - 4
+        d["ended"] = _address(self._ended)
+        d["ended_size"] = ENDED
         d["psc"]["line"] = _address(self._line)
         d["mask"] = 0xFFFFFFFF
         d["deadline"] = d["slice"]["due"] = d["psc"]["arrives"] = NEVER
@@ -329,6 +333,12 @@ class Core:
         self.devices["console_count"] = 0
         return self._console[:count].tobytes()
 
+    def operations_take(self) -> NDArray[np.int64]:
+        """Rows (number, cycles), shape (n, 2): the operations that have ended since the last call, in their order."""
+        count = int(self.devices["ended_count"])
+        self.devices["ended_count"] = 0
+        return self._ended[:count].copy()
+
     def type_in(self, text: bytes) -> None:
         """Put bytes on the line to PSC0's receiver. UsageError when more than LINE would wait there unread."""
         psc = self.devices["psc"][0]
@@ -377,6 +387,7 @@ class Core:
             self._held.clear()
             # A machine is part of a cycle, so the collector frees the rest of it, some time.
             self._line = self._access_map = self._console = np.zeros(0, np.uint8)
+            self._ended = self._ended[: int(self.devices["ended_count"])].copy()
 
     # --- looks from outside, without effect on the guest
 

@@ -12,7 +12,7 @@ from emu.cpu.processor import get_pc
 from emu.cpu.raw import call_pointer, call_restore, load64
 from emu.cpu.state import (
     EVENT_CHARGE,
-    EVENT_CONSOLE,
+    EVENT_FULL,
     EVENT_HALT,
     EVENT_HYPERCALL,
     EVENT_INPUT,
@@ -139,8 +139,8 @@ def may_begin(s: State, offset: int, size: int, value: int, is_write: int) -> bo
         return True
     if need == bus.ALONE:
         event = EVENT_CHARGE
-    elif need == bus.CONSOLE:
-        event = EVENT_CONSOLE
+    elif need == bus.FULL:
+        event = EVENT_FULL
     elif need == bus.RESET:
         event = EVENT_RESET
     elif need == bus.CALL:

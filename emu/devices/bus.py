@@ -34,7 +34,7 @@ __all__ = ["GO", "acts", "advance", "before", "is_steady", "is_timed", "read", "
 (
     GO,
     ALONE,  # its instruction must run by itself
-    CONSOLE,  # the host must take the console's output first
+    FULL,  # the host must take what was sent, or which operations have ended, first
     RESET,  # it resets the board
     CALL,  # the host must answer a hypercall first
     UNMODELLED,  # nothing models this register: said once
@@ -66,7 +66,9 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
         return UNMODELLED
     if is_write:
         if offset == PSC + psc.RB_TB and d.console_count >= d.console_size:
-            return CONSOLE
+            return FULL
+        if offset >= MAILBOX and mailbox.is_full(d, offset - MAILBOX):
+            return FULL
         if offset == GPT and value & (GPT_WATCHDOG | GPT_ENABLE | GPT_MODE) == EXPIRES:
             return RESET  # the shortest time-out is what every known user sets (sheet 6.6)
         if PSC <= offset < PSC + PSC_STRIDE and psc.asks_for_input(d, offset - PSC, size, value):

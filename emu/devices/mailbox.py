@@ -6,10 +6,18 @@ answered. Two more registers mark begin and end of an operation, whose cycles ar
 
 from emu.devices.state import MAILBOX_ARGS, MAX_OPERATIONS, Devices
 from emu.jit import njit
+from emu.raw_memory import store64
 
-__all__ = ["awaits_answer", "read", "write"]
+__all__ = ["awaits_answer", "is_full", "read", "write"]
 
 CALL, STATUS, BEGIN, END = 0x40, 0x44, 0x48, 0x4C
+ENDED_BYTES = 16
+
+
+@njit
+def is_full(d: Devices, at: int) -> bool:
+    """Whether the host must take the operations that have ended before the longword at ``at`` is written."""
+    return at == END and d.ended_count >= d.ended_size
 
 
 @njit
@@ -39,7 +47,7 @@ def write(d: Devices, at: int, value: int, now: int) -> None:
         if at == BEGIN:
             d.operation_start[value] = now
         else:
-            spent = now - d.operation_start[value]
-            d.operations[value, 0] += 1
-            d.operations[value, 1] += spent
-            d.operations[value, 2] = max(d.operations[value, 2], spent)
+            record = d.ended + ENDED_BYTES * d.ended_count
+            store64(record, value)
+            store64(record + 8, now - d.operation_start[value])
+            d.ended_count += 1

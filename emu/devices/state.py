@@ -91,6 +91,9 @@ DEVICES_DTYPE = np.dtype(
         ("call_pending", "i8"),  # 1: waiting for the host, 2: answered
         ("call_status", "i8"),
         ("operation_start", "i8", (MAX_OPERATIONS,)),
-        ("operations", "i8", (MAX_OPERATIONS, 3)),  # count, total cycles, worst cycles
+        # Operations that have ended and the host has not taken yet: (number, cycles) each.
+        ("ended", "i8"),
+        ("ended_size", "i8"),
+        ("ended_count", "i8"),
     ]
 )

@@ -90,6 +90,7 @@ def _tenths(value: int, row: Row) -> str:
 
 HEAP_REGIONS = ("heap.", "page-space")
 PER_UNIT = 1_000_000
+DISTRIBUTION = ("p50", "p99", "worst")
 
 COSTS = (
     Column("boot", _boot_cycles, _mega),
@@ -143,9 +144,11 @@ SECTIONS = (
 )
 
 
-def print_report(report: Report) -> None:
-    """Tables and verdict on stdout."""
+def print_report(report: Report, *, operations: bool = False) -> None:
+    """Tables and verdict on stdout; with ``operations`` also how long each kind of them took."""
     print_rows(report.rows, title=str(report.scenario.get("summary") or "comparison"), engine=report.engine)
+    if operations:
+        print_operations(report.rows)
 
 
 def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
@@ -173,6 +176,28 @@ def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
     if refused:
         console.print()
         console.print(_reasons(refused))
+
+
+def print_operations(rows: Sequence[Row]) -> None:
+    """How long the kernel's operations took, one line each for every row and workload."""
+    console = Console(highlight=False)
+    console.width = max(console.width if sys.stdout.isatty() else 0, NARROWEST)
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for heading in ("strategy", "mapping", "workload", "operation"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("count", "mean", *DISTRIBUTION):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        for workload, result in (row.workloads or {}).items():
+            for name, done in result.operations.items():
+                figures = (done.count, round(done.cycles / done.count), *(getattr(done, each) for each in DISTRIBUTION))
+                cells = (row.strategy, row.mapping, workload, name.replace("_", " "))
+                table.add_row(*cells, *(f"{figure:,}" for figure in figures))
+    console.print()
+    console.print(table)
+    console.print(
+        Text("operations; in cycles. p50, p99: what half, and 99 of 100 of them, did not exceed.", style="dim")
+    )
 
 
 def _figures(rows: Sequence[Row], columns: Sequence[Column]) -> Table:

@@ -21,7 +21,7 @@ COUNTERS = Counters(
     refill_cycles=300,
     misses=Misses(itlb=1, dtlb=3, itlb_user=1, dtlb_kernel=3, by_region={"heap": {"itlb": 1, "dtlb": 3}}),
     exceptions={2: 4, 33: 1},
-    operations={5: Operation(2, 90, 60)},
+    operations={5: Operation({30: 1, 60: 1})},
 )
 
 
