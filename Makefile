@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation footprint readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ linux-profile: linux $(VENV)/.installed  ## run a Linux session and write docs/l
 
 timing-validation: $(VENV)/.installed-dev  ## run everything that the time model can be held against and write docs/timing.md
 	$(BIN)/python -m benchmarks.timing_validation
+
+footprint: $(VENV)/.installed  ## measure what kernel operations touch and write docs/footprint.md
+	$(BIN)/python -m benchmarks.footprint
 
 readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents

@@ -3,7 +3,7 @@
 from emu.counters import Counters
 from emu.elf import Elf
 from emu.errors import EngineError, GuestError
-from emu.machine import Machine, StopReason
+from emu.machine import Machine, RunResult, StopReason
 from emu.options import MachineOptions
 from kernel_model import abi
 from kernel_model.devices import Arrival, Device, PlacedDevice, place
@@ -178,9 +178,13 @@ class Session:
         wrote = f"reserve={self.model.announced}".encode() in bytes(self.machine.console)
         return wrote and abi.Operation.CONSOLE in operations
 
+    def advance(self) -> RunResult:
+        """Run the guest until it waits for a command or ends; whoever observes every instruction does it otherwise."""
+        return self.machine.run(max_instructions=INSTRUCTION_BUDGET)
+
     def _run(self) -> bool:
         """Run until the guest wants a command; False when the kernel halted for want of headers."""
-        result = self.machine.run(max_instructions=INSTRUCTION_BUDGET)
+        result = self.advance()
         if result.reason is StopReason.HYPERCALL:
             return True
         panic = self.model.panic
