@@ -1,5 +1,7 @@
 """One running nucleus with its half of the kernel in Python: what workloads talk to."""
 
+from typing import Self
+
 from emu.counters import Counters
 from emu.elf import Elf
 from emu.errors import EngineError, GuestError
@@ -48,7 +50,7 @@ class Session:
         for name, start, end in regions(plan):
             self.machine.regions.add(name, start, end)
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
