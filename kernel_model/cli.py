@@ -148,6 +148,51 @@ def advise(
         print_advice(advice)
 
 
+SIZING_EPILOG = """\b
+Examples:
+  cfemu sizing
+  cfemu sizing --ram "512 MB" --ram "2 GB" --device "16 GB"
+  cfemu sizing --no-tables --json
+"""
+
+
+@app.command(
+    "sizing",
+    epilog=SIZING_EPILOG,
+    help="The kernel's heap estimate at boot and the headers of device memory, for ColdFire and, in contrast, i386.",
+)
+def sizing(
+    ram: Annotated[
+        list[str] | None, typer.Option(metavar="SIZE", help='As "512 MB"; repeat for more.', show_default=False)
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SIZE", help="Device memory; repeat for more.", show_default=False),
+    ] = None,
+    tables: Annotated[bool, typer.Option(help="With the tables Depend and RevMap, most of the heap.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    from emu.errors import UsageError
+    from kernel_model.report.sizing import print_sizes, print_sizes_json
+    from kernel_model.scenario import parse_size
+
+    def sizes(option: str, texts: list[str]) -> list[int]:
+        try:
+            found = [parse_size(text) for text in texts]
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}") from None
+        if min(found) <= 0:
+            raise UsageError(f"{option}: a size must be more than 0")
+        return found
+
+    rams = sizes("--ram", ram or ["128 MB", "512 MB", "2 GB", "4 GB"])
+    devices = sizes("--device", device or ["1 MB", "64 MB", "256 MB", "1 GB", "16 GB"])
+    try:
+        (print_sizes_json if json else print_sizes)(rams, devices, tables=tables)
+    except ValueError as error:
+        raise UsageError(f"--ram: {error}") from None
+
+
 @app.command("strategies", help="List the strategies, one a line.")
 def strategies() -> None:
     from kernel_model.strategies import STRATEGIES

@@ -9,7 +9,7 @@ and every other 54-byte header would lie at an address = 2 mod 4 (kernel sheet 1
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["STRUCTURES", "Alignment", "KernelStruct", "Sizes", "sizes"]
+__all__ = ["STRUCTURES", "Alignment", "KernelStruct", "Sizes", "i386_sizes", "sizes"]
 
 
 class Alignment(StrEnum):
@@ -21,11 +21,12 @@ class Alignment(StrEnum):
 
 @dataclass(frozen=True)
 class KernelStruct:
-    """One kernel structure: its size in bytes in both layouts, and what it is for."""
+    """One kernel structure: its size in bytes in both ColdFire layouts and on the i386, and what it is for."""
 
     name: str
     compiled: int
     aligned: int
+    i386: int
     purpose: str
 
     def size(self, alignment: Alignment) -> int:
@@ -33,18 +34,18 @@ class KernelStruct:
         return self.compiled if alignment is Alignment.COMPILED else self.aligned
 
 
-# Kernel sheet 1.5, columns "ColdFire" and "CF 4-byte".
+# Kernel sheet 1.5, columns "ColdFire", "CF 4-byte" and "i386".
 STRUCTURES = {
     struct.name: struct
     for struct in (
-        KernelStruct("process", 882, 888, "registers and 32 capability registers"),
-        KernelStruct("gpt", 314, 316, "one node of an address space: 16 slots of 16 bytes"),
-        KernelStruct("endpoint", 78, 80, "where messages are sent to"),
-        KernelStruct("index", 4, 4, "page-by-address index: one pointer per Page header"),
-        KernelStruct("page", 54, 56, "header of one page frame, RAM or device"),
-        KernelStruct("depend", 128, 128, "block of 15 entries: which page tables depend on which GPT"),
-        KernelStruct("revmap", 188, 188, "block of 15 entries: which page tables map which page"),
-        KernelStruct("otentry", 12, 12, "object-table entry: one per prepared object"),
+        KernelStruct("process", 882, 888, 1408, "registers and 32 capability registers"),
+        KernelStruct("gpt", 314, 316, 316, "one node of an address space: 16 slots of 16 bytes"),
+        KernelStruct("endpoint", 78, 80, 80, "where messages are sent to"),
+        KernelStruct("index", 4, 4, 4, "page-by-address index: one pointer per Page header"),
+        KernelStruct("page", 54, 56, 60, "header of one page frame, RAM or device"),
+        KernelStruct("depend", 128, 128, 248, "block of 15 entries: which page tables depend on which GPT"),
+        KernelStruct("revmap", 188, 188, 188, "block of 15 entries: which page tables map which page"),
+        KernelStruct("otentry", 12, 12, 12, "object-table entry: one per prepared object"),
     )
 }
 
@@ -70,3 +71,8 @@ class Sizes:
 def sizes(alignment: Alignment = Alignment.ALIGNED) -> Sizes:
     """The size table for one alignment."""
     return Sizes(**{name: struct.size(alignment) for name, struct in STRUCTURES.items()})
+
+
+def i386_sizes() -> Sizes:
+    """The size table of the i386 port."""
+    return Sizes(**{name: struct.i386 for name, struct in STRUCTURES.items()})
