@@ -50,12 +50,12 @@ def print_sizes(rams: Sequence[int], devices: Sequence[int], *, tables: bool) ->
         Text(f"the kernel's estimate at boot{without}. fits: in the virtual addresses of the heap.", style="dim")
     )
     console.print()
-    headings = ("device MB", "pages", "headers KB", "frames", "page-table frames")
+    device_headings = ("device MB", "pages", "headers KB", "frames", "page-table frames")
     rows = [
         (size.target, size.device // MEGABYTE, size.pages, size.headers // 1024, size.frames, size.tables)
         for size in _devices(devices)
     ]
-    console.print(_table(headings, rows))
+    console.print(_table(device_headings, rows))
     console.print(Text("what the headers of so much device memory take.", style="dim"))
     console.print()
     for target in TARGETS.values():
