@@ -269,12 +269,10 @@ def event_names() -> list[str]:
 
 
 def export_parquet(trace: Trace, path: Path) -> int:
-    """Returns the number of rows. Needs pyarrow, the extra ``report``."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise UsageError("exporting Parquet needs pyarrow: install cfemu[report]") from None
+    """Returns the number of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     names = pa.array(event_names())
     rows = 0
     writer = None

@@ -20,7 +20,7 @@ from kernel_model.results import Row
 from kernel_model.scenario import Scenario, parse_size
 from kernel_model.sweep.run import Inputs, Record, Status
 
-__all__ = ["FORMAT", "PROVENANCE", "inputs_of", "meanings", "schema", "table_of"]
+__all__ = ["FORMAT", "PROVENANCE", "figures_of", "inputs_of", "meanings", "schema", "table_of"]
 
 FORMAT = b"cfemu-sweep/1"
 #: Columns that may differ between two computations of one row.
@@ -75,6 +75,32 @@ def inputs_of(row: dict[str, Any]) -> Inputs:
     for name in ("scenario", "numbers"):
         raw[name] = msgspec.json.decode(row[name])
     return msgspec.convert(raw, Inputs)
+
+
+def figures_of(row: dict[str, Any]) -> Row:
+    """The result row in a row of the table."""
+    return msgspec.convert(_nested(Row, row), Row)
+
+
+def _nested(kind: Any, row: dict[str, Any], prefix: str = "") -> dict[str, Any] | None:
+    """The struct whose fields stand in ``row`` under longer names; None where it has none of them."""
+    found: dict[str, Any] = {}
+    for name, inner in _fields(kind):
+        whole = prefix + name
+        found[name] = _nested(inner, row, f"{whole}_") if _is_record(inner) else _from_arrow(inner, row[whole])
+    return found if any(value is not None for value in found.values()) else None
+
+
+def _from_arrow(kind: Any, value: Any) -> Any:
+    """As :class:`Row` wants it: Arrow gives a map as a list of pairs."""
+    if value is None:
+        return None
+    if get_origin(kind) is dict:
+        inner = _plain(get_args(kind)[1])
+        return {name: _from_arrow(inner, one) for name, one in value}
+    if _is_record(kind):
+        return {name: _from_arrow(inner, value[name]) for name, inner in _fields(kind)}
+    return value
 
 
 def _row(record: Record) -> dict[str, Any]:
