@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emu.errors import UsageError
 from emu.trace import events as e
 from emu.trace.exports import (
     NEVER,
@@ -279,13 +278,6 @@ def test_parquet_has_every_event(toy_trace: Trace, tmp_path: Path) -> None:
     assert sum(table["missed"]) == totals.itlb_misses + totals.dtlb_misses
     assert (table["instructions"][-1], table["cycles"][-1]) == (totals.instructions, totals.cycles)
     assert {a for a, name in zip(table["asid"], table["what"]) if name == "read"} == {0, 2, 3}
-
-
-def test_parquet_without_pyarrow_is_one_line(toy_trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-
-    with pytest.raises(UsageError, match=r"pyarrow: install cfemu\[report\]"):
-        export_parquet(toy_trace, tmp_path / "t.parquet")
 
 
 def test_a_foreign_trace_exports_too(tmp_path: Path) -> None:
