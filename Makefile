@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation footprint readme lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation answer footprint readme lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ linux-profile: linux $(VENV)/.installed  ## run a Linux session and write docs/l
 
 timing-validation: $(VENV)/.installed-dev  ## run everything that the time model can be held against and write docs/timing.md
 	$(BIN)/python -m benchmarks.timing_validation
+
+answer: $(VENV)/.installed  ## answer the post of 2007 from six small sweeps and write docs/answer.md
+	$(BIN)/python -m benchmarks.answer
 
 footprint: $(VENV)/.installed  ## measure what kernel operations touch and write docs/footprint.md
 	$(BIN)/python -m benchmarks.footprint
