@@ -384,16 +384,9 @@ def better(classes: Table) -> str:
 TEXT = """\
 # The question of 2007, answered
 
-Written by `make answer` from rows of six sweeps ([benchmarks/answer](../benchmarks/answer)), and made again by a test;
-the claims are conditions on those rows, which the script checks. The board has 128 MB unless the text says
-otherwise, pages of 8 KB, no Depend and RevMap, and 128 MB of graphics memory, a network card and a USB controller
-appear after boot. Cycles are those of the level full of the [time model](timing-model.md) in the sweep `classes`, flat in
-the others; no hardware was at hand to compare with.
+Written by `make answer` from rows of six sweeps ([benchmarks/answer](../benchmarks/answer)), and made again by a test; the claims are conditions on those rows, which the script checks. The board has 128 MB unless the text says otherwise, pages of 8 KB, no Depend and RevMap, and 128 MB of graphics memory, a network card and a USB controller appear after boot. Cycles are those of the level full of the [time model](timing-model.md) in the sweep `classes`, flat in the others; no hardware was at hand to compare with.
 
-The post (coyotos-dev, 19 December 2007): the kernel's heap should be mapped directly or by large pages, because kernel
-mappings compete for 32 TLB entries; heap needs are known at boot but for device memory, each page of which needs a
-header. Proposed: (1) a tunable reserve, (2) a fixed heap and a growable part outside the direct map, (3) to over-reserve
-and release; the author prefers (1) and (3) together.
+The post (coyotos-dev, 19 December 2007): the kernel's heap should be mapped directly or by large pages, because kernel mappings compete for 32 TLB entries; heap needs are known at boot but for device memory, each page of which needs a header. Proposed: (1) a tunable reserve, (2) a fixed heap and a growable part outside the direct map, (3) to over-reserve and release; the author prefers (1) and (3) together.
 
 ## In short
 
@@ -455,8 +448,7 @@ def wrapped(text: str) -> str:
         assert item is not None
         indent = " " * len(item[0])
         prose = len(line) > WIDTH and not line.startswith(("|", "cfemu"))
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        lines += textwrap.wrap(line, WIDTH, subsequent_indent=indent, **options) if prose else [line]
+        lines += textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False) if prose else [line]
     return "\n".join(lines) + "\n"
 
 
