@@ -2,7 +2,8 @@
 
 The public engine runs instructions one at a time and lists each one's accesses before it runs (emu.cpu.accesses), so
 the nucleus is stepped through its workloads and every address is put down to the operations that have begun and not
-ended. The heap is mapped by an ACR: no handler of misses adds accesses of its own.
+ended. Of what the firmware does not mark, calls of two functions are followed from their first instruction to their
+return. The heap is mapped by an ACR: no handler of misses adds accesses of its own.
 """
 
 import sys
@@ -38,6 +39,12 @@ MAILBOX = 0x30000  # behind MBAR (emu.devices.registers)
 BEGIN, END = 0x48, 0x4C
 STRATEGY = "reserve"  # all headers lie in the heap
 
+# Calls that are followed, and what they are called in the table (firmware/src/objects.c, ipc.c).
+PREPARE, SWITCH = "prepare", "switch_to"
+READY, LISTED = "prepare, already prepared", "prepare, on the check list"
+CAP_TARGET, CAP_PREPARED = 12, 0x8000_0000  # struct capability of firmware/include/kernel.h
+HEADER_AGE, AGE_ACTIVE, AGE_CHECK = 36, 1, 2  # its struct header
+
 WATCHED = ("ping-pong", "frame-buffer", "cold-prepare-0", "fault-storm", "string-ipc", "churn", "aging", "hot-plug")
 AMOUNTS = {
     "ipc_round_trips": 20,
@@ -55,12 +62,18 @@ TEXT = """\
 
 Written by `make footprint`. The nucleus is stepped through its workloads on a 128-MB board with 160 MB of device
 memory attached, strategy reserve, heap mapped by an ACR; each access of each instruction is put down to the operations
-that have begun and not ended. Estimates are those that section 5 of the kernel sheet read off Coyotos's source; no
-estimate where there is none. Lines have 16 bytes, pages 8 KB. Figures are least / median / most of all executions.
+that have begun and not ended. Prepares of prepared capabilities and switches, which the nucleus does not mark, are
+calls of `prepare` and `switch_to` in marked operations. Estimates are those that section 5 of the kernel sheet read off
+Coyotos's source; no estimate where there is none. Lines have 16 bytes, pages 8 KB. Figures are least / median / most of
+all executions.
 
 | operation | times | data lines, estimate | data lines | in the heap | heap pages, estimate | heap pages | code lines |
 |---|--:|---|--:|--:|---|--:|--:|
 {table}
+
+A prepare of a prepared capability writes the stack and the number of the operation besides what was estimated. None
+met an object on the check list: what these workloads have prepared is in use. A switch writes one register to clear the
+TLB, and prepares the address space of the process; what it costs comes later, as misses.
 
 Where more pages are touched than was estimated, lists are the reason: an object that comes into use moves to the front
 of its age list, and so writes to the headers of two neighbours there and two where it came from, each of which may lie
@@ -90,7 +103,8 @@ class Estimate:
     what: str
     lines: str
     pages: str
-    operation: abi.Operation
+    operation: abi.Operation | str
+    """Or the call that is followed."""
     holds: abi.Operation | None = None
     """Only executions inside of which this one ran."""
     lacks: abi.Operation | None = None
@@ -103,6 +117,8 @@ class Estimate:
 
 
 ESTIMATES = (
+    Estimate(READY, "3", "2", READY),
+    Estimate(LISTED, "8", "5", LISTED),
     Estimate("prepare, unprepared", "15-30", "6-12", abi.Operation.PREPARE),
     Estimate("prepare of a device page", "15-30", "6-12", abi.Operation.DEVICE_PREPARE),
     Estimate("GPT walk, 3 levels", "12-15", "5", abi.Operation.WALK),
@@ -114,12 +130,23 @@ ESTIMATES = (
         abi.Operation.IPC,
         holds=abi.Operation.STRING,
     ),
+    Estimate("switch", "5", "", SWITCH),
     Estimate("page allocate", "25 + 512", "6-10", abi.Operation.ALLOCATE, lacks=abi.Operation.AGE),
     Estimate("aging burst", "", "hundreds", abi.Operation.AGE),
     Estimate("rescind a page", "20 + 512", "3-5", abi.Operation.RESCIND),
     Estimate("attach a device page", "", "", abi.Operation.ATTACH),
     Estimate("detach a device page", "20 + 512", "3-5", abi.Operation.DETACH),
 )
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that is followed: it has returned when the PC is ``back`` and the stack pointer ``sp``."""
+
+    what: str
+    back: int
+    sp: int
+    footprint: Footprint = field(default_factory=Footprint)
 
 
 class Observed(Session):
@@ -129,7 +156,10 @@ class Observed(Session):
         super().__init__(*arguments)
         self.watching = False
         self.open: dict[abi.Operation, Execution] = {}
-        self.found: dict[abi.Operation, list[Execution]] = defaultdict(list)
+        self.calls: list[Call] = []
+        self.found: dict[abi.Operation | str, list[Execution]] = defaultdict(list)
+        assert self.machine.elf is not None
+        self.followed = {self.machine.elf.address(name): name for name in (PREPARE, SWITCH)}
 
     def watch(self) -> None:
         """Look from now on; the guest has booted."""
@@ -147,6 +177,8 @@ class Observed(Session):
         state, devices = self.machine.core.state, self.machine.core.devices
         while True:
             pc, started = self.machine.registers["pc"], devices["operation_start"].copy()
+            if pc in self.followed and self.open:
+                self._enter(self.followed[pc])
             state["n_accesses"] = 0
             result = self.machine.step()
             rows = state["accesses"][: int(state["n_accesses"])].tolist()
@@ -157,10 +189,38 @@ class Observed(Session):
                     self._end()
                 elif va not in self.mailbox:
                     self._note(va, size)
-            for footprint, _inside in self.open.values():
+            for footprint in self._footprints():
                 footprint.code_lines.add(pc >> LINE_BITS)
+            self._leave()
             if result.reason is not StopReason.INSTRUCTIONS:
                 return result
+
+    def _footprints(self) -> list[Footprint]:
+        """Of everything that goes on now."""
+        return [footprint for footprint, _inside in self.open.values()] + [call.footprint for call in self.calls]
+
+    def _word(self, va: int) -> int:
+        return int.from_bytes(self.machine.core.peek(va, 4))
+
+    def _enter(self, function: str) -> None:
+        sp = self.machine.registers["a7"]
+        what = self._prepare_of(self._word(sp + 4)) if function == PREPARE else function
+        if what is not None:
+            self.calls.append(Call(what, self._word(sp), sp + 4))
+
+    def _prepare_of(self, capability: int) -> str | None:
+        """What preparing this capability is called; None for what the firmware marks or no estimate speaks of."""
+        if not self._word(capability) & CAP_PREPARED:
+            return None
+        age = self.machine.core.peek(self._word(capability + CAP_TARGET) + HEADER_AGE, 1)[0]
+        return {AGE_ACTIVE: READY, AGE_CHECK: LISTED}.get(age)
+
+    def _leave(self) -> None:
+        """The innermost call may have returned."""
+        registers = self.machine.registers
+        if self.calls and (self.calls[-1].back, self.calls[-1].sp) == (registers["pc"], registers["a7"]):
+            call = self.calls.pop()
+            self.found[call.what].append((call.footprint, set()))
 
     def _begin(self, operation: abi.Operation) -> None:
         for _footprint, inside in self.open.values():
@@ -176,14 +236,14 @@ class Observed(Session):
     def _note(self, va: int, size: int) -> None:
         lines = range(va >> LINE_BITS, (va + size - 1 >> LINE_BITS) + 1)
         in_heap = any(start <= va < end for start, end in self.heap)
-        for footprint, _inside in self.open.values():
+        for footprint in self._footprints():
             footprint.lines.update(lines)
             if in_heap:
                 footprint.heap_lines.update(lines)
                 footprint.heap_pages.add(va >> PAGE_BITS)
 
 
-def observe() -> dict[abi.Operation, list[Execution]]:
+def observe() -> dict[abi.Operation | str, list[Execution]]:
     """Every execution of the marked operations in one session: 128 MB of RAM, 160 MB of device memory."""
     scenario = scenario_to_watch()
     plan = make_plan(scenario, get_board(scenario.board), STRATEGIES[STRATEGY], Mapping.ACR, scenario.devices())
@@ -233,7 +293,9 @@ def footprint_document() -> str:
 
 
 def spread(values: list[int]) -> str:
-    """Least, median and most; one number where they are equal."""
+    """Least, median and most; one number where they are equal, none where there is none."""
+    if not values:
+        return ""
     low, middle, high = min(values), median_low(values), max(values)
     return f"{low:,}" if low == high else f"{low:,} / {middle:,} / {high:,}"
 

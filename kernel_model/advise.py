@@ -16,7 +16,7 @@ from emu.board import BOARDS
 from emu.errors import UsageError
 from emu.options import MachineOptions
 from kernel_model.choices import Mapping
-from kernel_model.devices import CATALOGUE, Arrival, place
+from kernel_model.devices import CATALOGUE, Arrival, Departure, PlacedDevice, place
 from kernel_model.results import Result, Row
 from kernel_model.scenario import DeviceTable, Scenario, checked, load_scenario, parse_size
 from kernel_model.strategies import STRATEGIES
@@ -31,6 +31,11 @@ ALTERNATIVES = 4
 MEGABYTE = 1 << 20
 LARGEST_TRIED = 512 * MEGABYTE
 EXTRA = "one device more"
+#: What may follow a device of a list after an @: the key of its table, and the value.
+MARKS: dict[str, tuple[str, Arrival | Departure]] = {
+    **{value.value: ("arrival", value) for value in Arrival},
+    **{value.value: ("departure", value) for value in Departure if value is not Departure.NEVER},
+}
 
 
 @dataclass(frozen=True)
@@ -130,23 +135,27 @@ class Advice(Result, frozen=True, kw_only=True):
 
 
 def devices_of(text: str) -> list[DeviceTable]:
-    """Devices of ``graphics-128,network,16MB,usb@late``: kinds or sizes; ``@late``: plugged in afterwards.
+    """Devices of ``graphics-128,16MB@elsewhere,usb@late@back``: kinds or sizes, when they come, whether they go.
 
     UsageError naming the part that is neither.
     """
     tables = []
     for number, part in enumerate(filter(None, map(str.strip, text.split(",")))):
-        what, _, arrival = part.partition("@")
-        if arrival not in ("", *Arrival):
-            raise UsageError(f"--devices {part!r}: {arrival!r} is not one of {', '.join(Arrival)}")
+        what, *marks = part.split("@")
         fields: dict[str, Any] = {"kind": what} if what in CATALOGUE else {"size": what}
+        for mark in marks:
+            if mark not in MARKS:
+                raise UsageError(f"--devices {part!r}: {mark!r} is not one of {', '.join(MARKS)}")
+            key, value = MARKS[mark]
+            if key in fields:
+                raise UsageError(f"--devices {part!r}: says its {key} twice")
+            fields[key] = value
         try:
             parse_size(fields.get("size", 0))
         except ValueError:
             known = ", ".join(CATALOGUE)
             raise UsageError(f"--devices {part!r}: neither a size nor a kind of device; known: {known}") from None
-        when = Arrival(arrival) if arrival else Arrival.CONFIGURATION
-        tables.append(DeviceTable(name=f"{what} {number + 1}", arrival=when, **fields))
+        tables.append(DeviceTable(name=f"{what} {number + 1}", **fields))
     return tables
 
 
@@ -181,19 +190,24 @@ def page_size(mapping: Mapping) -> int:
     return PAGE_SIZES.get(mapping, PAGE_8K)
 
 
-def pages_by_arrival(scenario: Scenario, mapping: Mapping) -> dict[Arrival, int]:
-    """Pages of all devices that the board has room for; the others are refused whatever is reserved."""
-    size = page_size(mapping)
-    placed = place(scenario.devices(), BOARDS[scenario.board].device_window, size)
-    fitting = [item for item in placed if not item.refusal]
-    return {arrival: sum(i.pages(size) for i in fitting if i.device.arrival is arrival) for arrival in Arrival}
+def fitting(scenario: Scenario, mapping: Mapping) -> list[PlacedDevice]:
+    """The devices that the board has room for; the others are refused whatever is reserved."""
+    placed = place(scenario.devices(), BOARDS[scenario.board].device_window, page_size(mapping))
+    return [item for item in placed if not item.refusal]
+
+
+def headers_of(scenario: Scenario, mapping: Mapping) -> int:
+    """Headers that all devices take, those that are lost when devices move included."""
+    size, recycled = page_size(mapping), scenario.workload.hot_plug_recycle
+    return sum(item.headers(size, recycled=recycled) for item in fitting(scenario, mapping))
 
 
 def needed(scenario: Scenario, mapping: Mapping) -> dict[str, int]:
     """Bytes of device memory that each reserve must cover, in whole pages."""
-    pages, size = pages_by_arrival(scenario, mapping), page_size(mapping)
-    everything = sum(pages.values()) * size
-    return {"device": everything, "over": everything, "keep": pages[Arrival.LATE] * size}
+    size, headers = page_size(mapping), headers_of(scenario, mapping)
+    early = [item for item in fitting(scenario, mapping) if item.device.arrival is Arrival.CONFIGURATION]
+    kept = headers - sum(item.pages(size) for item in early)
+    return {"device": headers * size, "over": headers * size, "keep": kept * size}
 
 
 def tuned(scenario: Scenario, strategy: Strategy, mapping: Mapping, values: dict[str, int]) -> Scenario:
@@ -316,8 +330,8 @@ def impossible(found: Iterable[tuple[tuple[Strategy, Mapping], Row]]) -> Iterabl
 
 
 def announcement(scenario: Scenario, mapping: Mapping) -> str:
-    """What a kernel must print when its headers run out: how many all devices need that the board has room for."""
-    headers = sum(pages_by_arrival(scenario, mapping).values())
+    """What a kernel must print when its headers run out: how many all devices take that the board has room for."""
+    headers = headers_of(scenario, mapping)
     return f"out of page headers for device memory; re-tune with reserve={headers} and reboot"
 
 

@@ -2,10 +2,10 @@
 
 from kernel_model import abi
 from kernel_model.kernel import KernelModel
-from kernel_model.results import Frames, HeapBytes
+from kernel_model.results import Frames, HeapBytes, UnpluggedHeaders
 from kernel_model.session import Session
 
-__all__ = ["frame_figures", "heap_figures", "refusal_in_words"]
+__all__ = ["frame_figures", "header_figures", "heap_figures", "refusal_in_words"]
 
 HEADER_VECTORS = frozenset({abi.Vector.PAGE, abi.Vector.RESERVE})
 
@@ -22,6 +22,11 @@ REFUSAL_WORDS = {
 def frame_figures(model: KernelModel) -> Frames:
     """The promise to the space bank and what became of it."""
     return Frames(promised=model.bank.promised, taken_back=model.bank.taken_back, lost=model.bank.lost)
+
+
+def header_figures(model: KernelModel) -> UnpluggedHeaders:
+    """What became of the headers of detached pages."""
+    return UnpluggedHeaders(leaked=len(model.idle_headers), reused=model.reused_headers)
 
 
 def heap_figures(session: Session) -> HeapBytes:
@@ -51,18 +56,15 @@ def _device_headers_in_ram(session: Session) -> int:
 def refusal_in_words(session: Session) -> str | None:
     """Which devices were refused, and why; None when none was."""
     page = session.plan.page_size
-    lines = [f"{item.device.name}: {item.refusal}" for item in session.plan.devices if item.refusal]
-    for item, attached in session.attached():
-        wanted = item.pages(page) - session.plan.header_pages_in(item)
-        refused = [event for event in session.model.refused if item.base <= event.pa < item.end and not item.refusal]
-        if refused:
+    lines = []
+    for item in session.placed():
+        refused = [event for event in session.model.refused if item.base <= event.pa < item.end]
+        if item.refusal:
+            lines.append(f"{item.device.name}: {item.refusal}")
+        elif refused:
+            wanted = item.pages(page) - session.plan.header_pages_in(item)
             reason = refused[0].reason or REFUSAL_WORDS.get(abi.Refusal(refused[0].code), f"code {refused[0].code}")
-            lines.append(f"{item.device.name}: {wanted - attached} of {wanted} pages refused, {reason}")
-    for card in session.plugged:
-        refused = [event for event in session.model.refused if card.base <= event.pa < card.end]
-        if refused:
-            reason = refused[0].reason or REFUSAL_WORDS.get(abi.Refusal(refused[0].code), f"code {refused[0].code}")
-            lines.append(f"{card.device.name}: {refused[0].pages_left} of {card.pages(page)} pages refused, {reason}")
+            lines.append(f"{item.device.name}: {refused[0].pages_left} of {wanted} pages refused, {reason}")
     if session.halted:
         lines.append("the kernel halts there (kernel sheet 2.1)")
     elif session.model.announced is not None:

@@ -129,7 +129,9 @@ def advise(
     devices: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Kinds or sizes, with commas; @late for what is plugged in.", show_default=False
+            metavar="LIST",
+            help="Kinds or sizes, with commas; @late: plugged in; @unplugged, @back, @elsewhere: pulled out, and back.",
+            show_default=False,
         ),
     ] = None,
     goal: Annotated[GoalName, typer.Option(help="What matters most.")] = GoalName.LATENCY,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["CATALOGUE", "Arrival", "Device", "Kind", "PlacedDevice", "place", "synthetic"]
+__all__ = ["CATALOGUE", "Arrival", "Departure", "Device", "Kind", "PlacedDevice", "place", "synthetic"]
 
 KILOBYTE = 1 << 10
 MEGABYTE = 1 << 20
@@ -22,6 +22,15 @@ class Arrival(StrEnum):
     LATE = "late"  # plugged in when the system believed its configuration known
 
 
+class Departure(StrEnum):
+    """What becomes of a device once all have come."""
+
+    NEVER = "never"
+    UNPLUGGED = "unplugged"  # pulled out for good
+    BACK = "back"  # pulled out, and plugged in again where it was
+    ELSEWHERE = "elsewhere"  # pulled out, and plugged in again at another address
+
+
 @dataclass(frozen=True)
 class Device:
     """A device with ``size`` bytes of memory; ``base`` is None where the board chooses."""
@@ -32,6 +41,12 @@ class Device:
     base: int | None = None
     memory: bool = True
     """Whether the aperture is memory, which could hold page headers, and not registers."""
+    departure: Departure = Departure.NEVER
+
+    @property
+    def may_hold_headers(self) -> bool:
+        """Whether page headers can lie in it: memory that stays."""
+        return self.memory and self.departure is Departure.NEVER
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,11 @@ class PlacedDevice:
     def pages(self, page_size: int) -> int:
         """Headers that the device needs."""
         return -(-self.device.size // page_size)
+
+    def headers(self, page_size: int, *, recycled: bool) -> int:
+        """Headers that it takes in all: those of an address that it has left are lost unless they are ``recycled``."""
+        addresses = 2 if self.device.departure is Departure.ELSEWHERE and not recycled else 1
+        return addresses * self.pages(page_size)
 
 
 @dataclass(frozen=True)

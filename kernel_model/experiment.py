@@ -19,7 +19,7 @@ from emu.elf import Elf, load_elf
 from emu.errors import UsageError
 from emu.options import MachineOptions
 from firmware import Nucleus, nucleus
-from kernel_model.books import frame_figures, heap_figures, refusal_in_words
+from kernel_model.books import frame_figures, header_figures, heap_figures, refusal_in_words
 from kernel_model.choices import Mapping
 from kernel_model.devices import Device, synthetic
 from kernel_model.layout import Plan, PlanRefused, make_plan
@@ -137,7 +137,7 @@ def _compute(job: Job) -> RowOutcome:
         for workload in _wanted(scenario, shared=True):
             results[workload.name] = None if session.halted else measure(session, workload)
         heap, frames, pages = heap_figures(session), frame_figures(session.model), session.device_pages()
-        refusal = refusal_in_words(session)
+        refusal, headers = refusal_in_words(session), header_figures(session.model)
         session.console_drill()
         console, engine = session.console_reached(), session.machine.engine
     for workload in _wanted(scenario, shared=False):
@@ -153,6 +153,7 @@ def _compute(job: Job) -> RowOutcome:
         heap=heap,
         frames=frames,
         device_pages=pages,
+        unplugged_headers=headers,
         console=console,
         worst_operation=worst_operation(done.values()),
         workloads=done,

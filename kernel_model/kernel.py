@@ -72,7 +72,7 @@ class KernelModel:
     plan: Plan
     allocated_percent: float = 100.0
     retune: int = 0
-    """Headers for device pages that the whole population needs: the number that the console announces."""
+    """Headers for device pages that the whole population takes: the number that the console announces."""
     growth_allowed: bool = True
     commands: list[tuple[int, ...]] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
@@ -88,6 +88,9 @@ class KernelModel:
         self.bank = SpaceBank(0)
         self.page_space: list[tuple[int, int]] = []
         self.held: dict[int, int] = {}
+        self.running: tuple[int, ...] = ()
+        self.idle_headers: set[int] = set()
+        self.reused_headers = 0
         self.reason = ""
         self.last_growth = (0, 0)
         self.next_va = self.plan.parameters["heap_va"]
@@ -109,11 +112,30 @@ class KernelModel:
 
     # ---- commands ----------------------------------------------------------------------------------------------------
     def _next_command(self, args: Sequence[int]) -> Answer | None:
-        return (abi.Refusal.OK, self.commands.pop(0)) if self.commands else None
+        if not self.commands:
+            return None
+        self.running = self.commands.pop(0)
+        return abi.Refusal.OK, self.running
 
     def _done(self, args: Sequence[int]) -> Answer:
         self.done.append(Done(args[0], args[1], tuple(args[2:])))
+        self._follow_headers(args[2])
         return abi.Refusal.OK, ()
+
+    def _follow_headers(self, pages: int) -> None:
+        """A detached page keeps its header, which serves nobody until the same page comes back (kernel sheet 2.1)."""
+        command, *arguments = self.running
+        if command == abi.Command.ATTACH:
+            back = self.idle_headers.intersection(self._pages_from(arguments[0], pages))
+            self.idle_headers -= back
+            self.reused_headers += len(back)
+        elif command == abi.Command.DETACH and not arguments[2]:
+            self.idle_headers.update(self._pages_from(arguments[0], pages))
+        elif command == abi.Command.DETACH:
+            self.reused_headers += pages
+
+    def _pages_from(self, pa: int, pages: int) -> range:
+        return range(pa, pa + pages * self.plan.page_size, self.plan.page_size)
 
     def _panic(self, args: Sequence[int]) -> Answer:
         self.panic = Panic(*args[:5])
@@ -191,7 +213,8 @@ class KernelModel:
         held = self.plan.header_pages_in(device) if device else 0
         used = self.held.get(device.base, 0) if device else 0
         if device is None or used >= held:
-            raise Refused(f"{device.device.name if device else 'the page'} has no memory that could hold its headers")
+            owner = device.device.name if device else "the page"
+            raise Refused(f"{owner} has no memory that stays and could hold its headers")
         pages = min(pages, held - used)
         self.held[device.base] = used + pages
         return device.base + (device.pages(self.plan.page_size) - held + used) * self.plan.page_size, pages
@@ -231,7 +254,7 @@ class KernelModel:
         self.refused.append(RefusedAttach(code, pa, left, self.reason))
         if self.announced is not None:
             return abi.Refusal.OK, (0,)
-        self.announced = max(self.retune, attached + left)
+        self.announced = max(self.retune, attached + left + len(self.idle_headers))
         return abi.Refusal.OK, (self.announced,)
 
     # ---- books -------------------------------------------------------------------------------------------------------

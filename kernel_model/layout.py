@@ -106,7 +106,7 @@ class Plan:
 
     def header_pages_in(self, device: PlacedDevice) -> int:
         """Pages at the end of ``device`` that hold headers and are therefore not its driver's (strategy altmap)."""
-        if self.strategy.growth is not abi.GrowthKind.ALTMAP or not device.device.memory:
+        if self.strategy.growth is not abi.GrowthKind.ALTMAP or not device.device.may_hold_headers:
             return 0
         unit = (1 << self.parameters["growth_shift"]) // self.page_size
         stride = self.parameters.values["vector_stride"][abi.Vector.RESERVE]
@@ -214,7 +214,7 @@ def _parameters(
 
 def _large_pages_fit(placed: tuple[PlacedDevice, ...]) -> bool:
     """Whether every device with memory can give up whole megabytes for headers."""
-    memories = [item.device.size for item in placed if item.device.memory and not item.refusal]
+    memories = [item.device.size for item in placed if item.device.may_hold_headers and not item.refusal]
     return bool(memories) and min(memories) >= 2 * MEGABYTE
 
 
@@ -267,9 +267,9 @@ def _locked_fit(plan: Plan) -> str:
 def _altmap_has_memory(plan: Plan) -> str:
     if plan.strategy.growth is not abi.GrowthKind.ALTMAP or not plan.devices:
         return ""
-    if any(item.device.memory and not item.refusal for item in plan.devices):
+    if any(item.device.may_hold_headers and not item.refusal for item in plan.devices):
         return ""
-    return "altmap stores headers in device memory, but every device that fits this board has registers only"
+    return "altmap stores headers in device memory, but no device that fits this board has memory and stays"
 
 
 def _heap_fits(plan: Plan) -> str:

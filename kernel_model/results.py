@@ -21,6 +21,7 @@ __all__ = [
     "Report",
     "Row",
     "SideMisses",
+    "UnpluggedHeaders",
     "WorkloadResult",
     "WorstOperation",
     "encode_report",
@@ -103,6 +104,17 @@ class DevicePages(Result, frozen=True, kw_only=True):
     refused: Annotated[Count, Meta(description="without one, or outside the board's device window")]
 
 
+class UnpluggedHeaders(Result, frozen=True, kw_only=True):
+    """Page headers of devices that were unplugged, those of the workload hot-plug included."""
+
+    leaked: Annotated[
+        Count, Meta(description="kept at the end by pages that are gone: of use only if the same page comes back")
+    ]
+    reused: Annotated[
+        Count, Meta(description="found again when the same page came back, or, with hot_plug_recycle, given back")
+    ]
+
+
 class WorstOperation(Result, frozen=True, kw_only=True):
     """The longest kernel operation."""
 
@@ -152,6 +164,7 @@ class Row(Result, frozen=True, kw_only=True):
     heap: HeapBytes | None = None
     frames: Frames | None = None
     device_pages: Annotated[DevicePages | None, Meta(description="of the scenario's own devices")] = None
+    unplugged_headers: UnpluggedHeaders | None = None
     console: Annotated[
         bool | None,
         Meta(

@@ -15,7 +15,7 @@ from emu.board import BOARDS, Board
 from emu.errors import UsageError
 from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
-from kernel_model.devices import CATALOGUE, Arrival, Device
+from kernel_model.devices import CATALOGUE, Arrival, Departure, Device
 from kernel_model.physmem import Direction
 from kernel_model.sizing import PAGE_SIZE, estimate
 from kernel_model.strategies.base import Reserves
@@ -152,6 +152,7 @@ class DeviceTable(Strict, frozen=True, kw_only=True):
     base: int | None = None
     memory: bool | None = None
     arrival: Arrival = Arrival.CONFIGURATION
+    departure: Departure = Departure.NEVER
 
 
 class Scenario(Strict, frozen=True, kw_only=True):
@@ -189,7 +190,7 @@ def _device(index: int, table: DeviceTable) -> Device:
     kind = CATALOGUE.get(table.kind or "")
     size = kind.size if table.size is None and kind else parse_size(table.size or 0)
     memory = table.memory if table.memory is not None else (kind.memory if kind else True)
-    return Device(table.name or f"device {index}", size, table.arrival, table.base, memory)
+    return Device(table.name or f"device {index}", size, table.arrival, table.base, memory, table.departure)
 
 
 def packaged_scenarios() -> dict[str, Path]:

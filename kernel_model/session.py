@@ -1,5 +1,6 @@
 """One running nucleus with its half of the kernel in Python: what workloads talk to."""
 
+from dataclasses import replace
 from typing import Self
 
 from emu.counters import Counters
@@ -8,13 +9,14 @@ from emu.errors import EngineError, GuestError
 from emu.machine import Machine, RunResult, StopReason
 from emu.options import MachineOptions
 from kernel_model import abi
-from kernel_model.devices import Arrival, Device, PlacedDevice, place
+from kernel_model.devices import Arrival, Departure, Device, PlacedDevice, place
 from kernel_model.heap import Chunk, merge_chunks
 from kernel_model.kernel import Done, KernelModel, Panic, boot_chunks
 from kernel_model.layout import Plan
 from kernel_model.results import DevicePages
 from kernel_model.scenario import Scenario, WorkloadTable
 from kernel_model.sizing import pages_for
+from kernel_model.workloads.base import require
 
 __all__ = ["Session"]
 
@@ -34,11 +36,16 @@ class Session:
         self.model = KernelModel(
             plan,
             scenario.bank.allocated_percent,
-            retune=sum(item.pages(plan.page_size) for item in plan.devices if not item.refusal),
+            retune=sum(
+                item.headers(plan.page_size, recycled=scenario.workload.hot_plug_recycle)
+                for item in plan.devices
+                if not item.refusal
+            ),
         )
         self.plugged: list[PlacedDevice] = []
+        self.moved: dict[str, PlacedDevice] = {}
         self.pages_attached: dict[str, int] = {}
-        self.pages_refused = 0
+        self.pages_refused: dict[str, int] = {}
         self.halted = False
         self.machine.load_elf(elf)
         self.machine.write_physical(plan.ram[0] + abi.PARAMETER_OFFSET, plan.parameters.pack())
@@ -92,31 +99,56 @@ class Session:
         """Attach every device of the population that arrives so, page by page."""
         for item in self.plan.devices:
             if item.device.arrival is arrival:
-                self._attach(item)
+                self._attach(item, item.device.name)
 
-    def _attach(self, item: PlacedDevice) -> None:
+    def _attach(self, item: PlacedDevice, name: str) -> None:
+        """Attach at a place the device of the population that is called so, there for the first time or again."""
         wanted = item.pages(self.plan.page_size) - self.plan.header_pages_in(item)
         attached = 0
         if not item.refusal and not self.halted:
             done = self.command(abi.Command.ATTACH, item.base, wanted)
             attached = done.figures[0] if done else wanted - self.model.refused[-1].pages_left
-        self.pages_attached[item.device.name] = attached
-        self.pages_refused += wanted - attached
+        self.pages_attached[name] = attached
+        self.pages_refused[name] = max(wanted - attached, self.pages_refused.get(name, 0))
+
+    def unplug(self) -> None:
+        """Pull out every device of the population that leaves, as far as it was attached, in their order."""
+        for item, attached in self.attached():
+            if item.device.departure is not Departure.NEVER and attached:
+                recycle = int(self.amounts.hot_plug_recycle)
+                require(self.command(abi.Command.DETACH, item.base, attached, recycle))
+                self.pages_attached[item.device.name] = 0
+
+    def plug_back(self) -> None:
+        """Those that return are plugged in again, in their order: where they were, or where no device has been yet."""
+        for item in self.plan.devices:
+            name = item.device.name
+            if item.device.departure is Departure.BACK:
+                self._attach(item, name)
+            elif item.device.departure is Departure.ELSEWHERE and not item.refusal:
+                there = self._plug(replace(item.device, name=f"{name}, plugged in elsewhere", base=None))
+                self.moved[name] = there
+                self._attach(there, name)
 
     def plug(self, size: int) -> PlacedDevice | None:
         """Plug in another card with ``size`` bytes, where no device has been yet; None when the board's window is full.
 
         It is none of the scenario's devices, and no figure of theirs counts its pages.
         """
+        card = Device(f"hot-plug card {len(self.plugged) + 1}", size, departure=Departure.UNPLUGGED)
+        placed = self._plug(card)
+        return None if placed.refusal else placed
+
+    def _plug(self, card: Device) -> PlacedDevice:
+        """The card where no device has been yet, or with the reason why there is no such place."""
         if self.plan.board.device_window is None:
-            return None
+            return place([card], None, self.plan.page_size)[0]
         base, window = self.plan.board.device_window
         page = self.plan.page_size
-        start, end = pages_for(max([base, *(item.end for item in self._placed())]), page) * page, base + window
-        card = Device(f"hot-plug card {len(self.plugged) + 1}", size)
+        start, end = self._beyond_devices(), base + window
         placed = place([card], (start, max(end - start, 0)), page)[0]
         if placed.refusal:
-            return None
+            return placed
         if not self.plugged:  # one bank of memory serves all cards: its host pages appear when they are touched
             self.machine.attach_memory(start, end - start, "hot-plug cards")
         self.plugged.append(placed)
@@ -134,11 +166,19 @@ class Session:
 
     def attached(self) -> list[tuple[PlacedDevice, int]]:
         """Devices with the number of their pages that were attached."""
-        return [(item, self.pages_attached.get(item.device.name, 0)) for item in self.plan.devices]
+        return [
+            (self.moved.get(item.device.name, item), self.pages_attached.get(item.device.name, 0))
+            for item in self.plan.devices
+        ]
+
+    def placed(self) -> list[PlacedDevice]:
+        """Every place of a device, past ones included, and the devices that got none."""
+        nowhere = [item for item in self.moved.values() if item.refusal]
+        return [*self.plan.devices, *nowhere, *self.plugged]
 
     def device_pages(self) -> DevicePages:
         """Pages of device memory attached and refused so far."""
-        return DevicePages(attached=sum(self.pages_attached.values()), refused=self.pages_refused)
+        return DevicePages(attached=sum(self.pages_attached.values()), refused=sum(self.pages_refused.values()))
 
     def console_drill(self) -> None:
         """Ask for one device page more than there are headers, so that the kernel must refuse and call for the user.
@@ -165,12 +205,8 @@ class Session:
     def _beyond_devices(self) -> int:
         """The first page of the board's device window after all devices."""
         base = self.plan.board.device_window[0] if self.plan.board.device_window else 0x8000_0000
-        end = max([base, *(item.end for item in self._placed())])
+        end = max([base, *(item.end for item in self.placed() if not item.refusal)])
         return pages_for(end, self.plan.page_size) * self.plan.page_size
-
-    def _placed(self) -> list[PlacedDevice]:
-        """All devices that have, or had, a place in the window."""
-        return [*(item for item in self.plan.devices if not item.refusal), *self.plugged]
 
     def console_reached(self) -> bool:
         """Whether, after a refusal, guest code attached the console and wrote the number to set through it."""

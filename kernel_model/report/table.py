@@ -26,6 +26,8 @@ class Column:
     figure: Callable[[Row], int | None]
     show: Callable[[int, Row], str] = lambda value, row: f"{value:,}"
     ranked: bool = True
+    always: bool = True
+    """Whether it is there where no row has a figure other than 0."""
 
     def text(self, row: Row) -> str:
         """The cell of ``row``."""
@@ -113,6 +115,8 @@ MEMORY = (
     Column("lost", lambda r: r.frames.lost if r.frames else None),
     Column("attached", lambda r: r.device_pages.attached if r.device_pages else None, ranked=False),
     Column("refused", lambda r: r.device_pages.refused if r.device_pages else None, ranked=False),
+    Column("leaked", lambda r: r.unplugged_headers.leaked if r.unplugged_headers else None, always=False),
+    Column("reused", lambda r: r.unplugged_headers.reused if r.unplugged_headers else None, ranked=False, always=False),
     Column("console", lambda r: None if r.console is None else int(r.console), _yes_or_no, ranked=False),
 )
 
@@ -204,9 +208,10 @@ def _figures(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("strategy", no_wrap=True)
     table.add_column("mapping", no_wrap=True)
+    ran = [row for row in rows if row.cycles is not None]
+    columns = [column for column in columns if column.always or any(column.figure(row) for row in ran)]
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    ran = [row for row in rows if row.cycles is not None]
     candidates = comparable(ran)
     winners = {
         column.heading: best(candidates, column.rank) if column.ranked and len(candidates) > 1 else []

@@ -85,7 +85,7 @@ def dominators(row: Row, rows: Sequence[Row]) -> list[Row]:
 def verdict(rows: Sequence[Row]) -> list[str]:
     """A few sentences: what was refused, what is dominated, and what the others trade for what."""
     complete = comparable(rows)
-    return [*_refusals(rows), *_costs(complete), *_silent(rows)]
+    return [*_refusals(rows), *_costs(complete), *_leaks(rows), *_silent(rows)]
 
 
 def _costs(complete: Sequence[Row]) -> list[str]:
@@ -94,6 +94,14 @@ def _costs(complete: Sequence[Row]) -> list[str]:
     if len(complete) == 1:
         return [f"Only {label(complete[0])} attached every device."]
     return [*_dominated(complete), *_trades([row for row in complete if not dominators(row, complete)])]
+
+
+def _leaks(rows: Sequence[Row]) -> list[str]:
+    leaked = sorted({row.unplugged_headers.leaked for row in rows if row.unplugged_headers} - {0})
+    if not leaked:
+        return []
+    count = f"{leaked[0]}" if len(leaked) == 1 else f"{leaked[0]} to {leaked[-1]}"
+    return [f"Pages that were unplugged keep {count} page headers; workload.hot_plug_recycle gives them back."]
 
 
 def _silent(rows: Sequence[Row]) -> list[str]:

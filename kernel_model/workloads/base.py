@@ -33,6 +33,12 @@ class Guest(Protocol):
     def attach(self, arrival: Arrival) -> None:
         """Attach every device of the population that arrives so, page by page."""
 
+    def unplug(self) -> None:
+        """Pull out every device of the population that leaves."""
+
+    def plug_back(self) -> None:
+        """Those that return are plugged in again, where they were or elsewhere."""
+
     def release(self) -> None:
         """The device configuration is known: give back what the strategy gives back."""
 

@@ -7,10 +7,12 @@ __all__ = ["WORKLOAD"]
 
 
 def run(guest: Guest) -> None:
-    """Devices found during configuration, then the strategy's release, then those that come late."""
+    """Devices found during configuration, the strategy's release, those that come late; then some go, and return."""
     guest.attach(Arrival.CONFIGURATION)
     guest.release()
     guest.attach(Arrival.LATE)
+    guest.unplug()
+    guest.plug_back()
 
 
 WORKLOAD = Workload("bring-up", "the scenario's devices are attached page by page", run, always=True)

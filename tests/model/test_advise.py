@@ -5,9 +5,21 @@ import pytest
 
 from emu.errors import UsageError
 from emu.options import MachineOptions
-from kernel_model.advise import GOALS, Advice, advise, attaches_all, devices_of, largest_more, least, tunables_of, tuned
+from kernel_model.advise import (
+    GOALS,
+    Advice,
+    advise,
+    attaches_all,
+    devices_of,
+    largest_more,
+    least,
+    needed,
+    smallest,
+    tunables_of,
+    tuned,
+)
 from kernel_model.choices import Mapping
-from kernel_model.devices import Arrival
+from kernel_model.devices import Arrival, Departure
 from kernel_model.scenario import DeviceTable, load_scenario
 from kernel_model.strategies import STRATEGIES
 
@@ -74,6 +86,20 @@ def test_devices_of_a_list() -> None:
         DeviceTable(name="network 1", kind="network"),
         DeviceTable(name="16 MB 2", size="16 MB", arrival=Arrival.LATE),
     ]
+    assert devices_of("usb@late@back") == [
+        DeviceTable(name="usb 1", kind="usb", arrival=Arrival.LATE, departure=Departure.BACK)
+    ]
+
+
+def test_the_reserve_covers_the_headers_that_a_move_leaves_behind() -> None:
+    """A header for each page at both addresses; what moves after a release must have been kept."""
+    scenario = msgspec.structs.replace(load_scenario(), board="coyotos32", device=devices_of("1MB@elsewhere,usb@late"))
+    assert needed(scenario, Mapping.ACR) == {"device": 257 << 13, "over": 257 << 13, "keep": 129 << 13}
+    options, strategy = MachineOptions(), STRATEGIES["reserve+release"]
+    values = smallest(scenario, strategy, Mapping.ACR, needed(scenario, Mapping.ACR), options)
+    assert attaches_all(tuned(scenario, strategy, Mapping.ACR, values), options)
+    for name in ("over", "keep"):
+        assert not attaches_all(tuned(scenario, strategy, Mapping.ACR, {**values, name: values[name] - 8192}), options)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +107,8 @@ def test_devices_of_a_list() -> None:
     [
         ("nope", None, "--board: unknown board 'nope'"),
         (None, "gpu", "--devices 'gpu': neither a size nor a kind of device"),
-        (None, "usb@noon", "--devices 'usb@noon': 'noon' is not one of configuration, late"),
+        (None, "usb@noon", "--devices 'usb@noon': 'noon' is not one of configuration, late, unplugged, back"),
+        (None, "usb@back@elsewhere", "--devices 'usb@back@elsewhere': says its departure twice"),
         (None, "0", "device[0].size: must be positive, not 0"),
     ],
 )

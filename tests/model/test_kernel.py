@@ -115,7 +115,7 @@ def test_altmap_takes_from_the_end_of_the_device_until_it_is_used_up() -> None:
     assert (status, pa, pages) == (abi.Refusal.OK, card.end - MEGABYTE, 128)
     for subject, name in ((card.base, "card"), (registers.base, "net")):
         assert call(model, abi.Hypercall.GROW, abi.GrowKind.ALTMAP, 128, subject)[0] == abi.Refusal.POLICY
-        assert model.reason == f"{name} has no memory that could hold its headers"
+        assert model.reason == f"{name} has no memory that stays and could hold its headers"
     assert model.bank.taken_back == 0
     call(model, abi.Hypercall.RELEASE, pa, pages)
     assert call(model, abi.Hypercall.GROW, abi.GrowKind.ALTMAP, 128, card.base)[1] == (pa, pages)

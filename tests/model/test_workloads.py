@@ -1,5 +1,6 @@
 """Workloads that only run where a scenario names them: chosen, sized and counted as the scenario says."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,10 @@ def test_hot_plug_leaks_headers_unless_they_are_recycled(run: Run) -> None:
     refused, enough = (run(table.format(recycle), more=reserve) for recycle in ("false", "true"))
     assert enough.refusal is None
     assert "hot-plug card 3: " in (refused.refusal or "")
-    assert "re-tune with reserve=" in (refused.refusal or "")
+    announced = re.search(r"re-tune with reserve=(\d+)", refused.refusal or "")
+    assert announced is not None
+    assert refused.device_pages is not None
+    assert int(announced[1]) == 3 * 64 + refused.device_pages.attached  # two cards' headers are lost, the third's lack
     assert refused.console is True
     assert enough.console is True
 

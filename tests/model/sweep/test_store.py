@@ -52,11 +52,19 @@ def test_a_row_holds_every_figure_and_all_inputs(done: Record) -> None:
     assert done.row.cycles is not None
     assert done.row.heap is not None
     assert row["cycles_bill_handler"] == done.row.cycles.bill.handler
+    assert row["unplugged_headers_leaked"] == 0
     assert row["heap_direct_mapped"] == done.row.heap.direct_mapped
     assert row["reserve_device"] == 160 << 20
     assert row["workload_run"] == ["boot", "ping-pong"]
     assert row["devices"] == [
-        {"name": "card", "size": row["device_bytes"], "arrival": "configuration", "base": None, "memory": False}
+        {
+            "name": "card",
+            "size": row["device_bytes"],
+            "arrival": "configuration",
+            "base": None,
+            "memory": False,
+            "departure": "never",
+        }
     ]
     workloads = dict(row["workloads"])
     assert done.row.workloads is not None
