@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emu.counters import Counters
     from emu.options import MachineOptions
 
-__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register"]
+__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register", "report_error"]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention

@@ -11,13 +11,26 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import ClockName, EngineName, TimingName, execute, machine_options, new_app, register
+from emu.cli import (
+    EXIT_ERROR,
+    ClockName,
+    EngineName,
+    TimingName,
+    execute,
+    machine_options,
+    new_app,
+    register,
+    report_error,
+)
+from emu.errors import UsageError
+from kernel_model.plugins import load_plugins, split_arguments
 from kernel_model.report.cli import register as register_report
 from kernel_model.sweep.cli import register as register_sweep
 
 __all__ = ["app", "main"]
 
 EXIT_INTERRUPTED = 130
+HELP = {"-h", "--help"}
 
 COMPARE_EPILOG = """\b
 Examples:
@@ -31,7 +44,10 @@ Exit status: 0 when every row was computed (a refused combination is a row); 2 f
 not go on; 130 after Ctrl-C, with the finished rows printed.
 """
 
-app = new_app("Compare kernel-heap strategies on an exact ColdFire V4e with MMU, and run any ColdFire program on it.")
+app = new_app(
+    "Compare kernel-heap strategies on an exact ColdFire V4e with MMU, and run any ColdFire program on it. "
+    "With every command: --plugin FILE.py, strategies, workloads, devices and boards of your own (docs/plugins.md)."
+)
 
 
 @app.command(
@@ -175,7 +191,6 @@ def sizing(
     tables: Annotated[bool, typer.Option(help="With the tables Depend and RevMap, most of the heap.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    from emu.errors import UsageError
     from kernel_model.report.sizing import print_sizes, print_sizes_json
     from kernel_model.scenario import parse_size
 
@@ -230,7 +245,19 @@ register_report(app)
 
 def main() -> None:
     """Entry point of the command ``cfemu``."""
-    sys.exit(execute(app))
+    sys.exit(execute_with_plugins(sys.argv[1:]))
+
+
+def execute_with_plugins(arguments: list[str]) -> int:
+    """As :func:`emu.cli.execute`, with the plugins that the command line and the environment name."""
+    try:
+        arguments, files = split_arguments(arguments)
+        if arguments and not HELP.intersection(arguments):  # help needs no registry
+            load_plugins(files)
+    except UsageError as error:
+        report_error(error)
+        return EXIT_ERROR
+    return execute(app, arguments)
 
 
 if __name__ == "__main__":

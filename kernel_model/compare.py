@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 from emu.errors import UsageError
 from emu.options import MachineOptions
 from kernel_model.choices import Mapping
+from kernel_model.plugins import plugin_versions
 from kernel_model.results import SCHEMA_NAME, Report
 from kernel_model.scenario import Scenario, load_scenario
 from kernel_model.strategies import STRATEGIES
@@ -96,10 +98,11 @@ def select(scenario: Scenario, selection: Selection) -> Scenario:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of what computes the figures."""
-    return {name: _version(name) for name in VERSIONED}
+    """Versions of this package and of what computes the figures; of plugins, the SHA-256 of their source."""
+    return {name: _version(name) for name in VERSIONED} | plugin_versions()
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return metadata.version(name)

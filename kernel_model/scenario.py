@@ -17,6 +17,7 @@ from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
 from kernel_model.devices import CATALOGUE, Arrival, Departure, Device
 from kernel_model.physmem import Direction
+from kernel_model.plugins import load_plugins
 from kernel_model.sizing import PAGE_SIZE, estimate
 from kernel_model.strategies.base import Reserves
 from kernel_model.structures import Alignment, sizes
@@ -174,6 +175,16 @@ class Scenario(Strict, frozen=True, kw_only=True):
         return tuple(_device(index, table) for index, table in enumerate(self.device))
 
 
+class ScenarioFile(Scenario, frozen=True, kw_only=True):
+    """And what is of the file alone: plugins, from its directory. What they define is named by the rest."""
+
+    plugins: list[str] = []
+
+    def scenario(self) -> Scenario:
+        """The file's content."""
+        return Scenario(**{name: getattr(self, name) for name in Scenario.__struct_fields__})
+
+
 def parse_size(value: int | str) -> int:
     """Bytes of ``4096``, ``"128 MB"``, ``"4KB"``; ValueError for anything else."""
     if isinstance(value, int):
@@ -211,18 +222,19 @@ def load_scenario(path: Path | None = None) -> Scenario:
         text = file.read_bytes()
     except OSError as error:
         raise ScenarioError(str(file), "", error.strerror or "cannot be read") from None
-    return parse_scenario(text, str(path if path is not None else file.name))
+    return parse_scenario(text, str(path if path is not None else file.name), file.parent)
 
 
-def parse_scenario(text: bytes, source: str) -> Scenario:
-    """Decode and check one scenario; ``source`` names it in errors."""
+def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenario:
+    """Decode and check one scenario; ``source`` names it in errors, ``directory`` is where its plugins are."""
     try:
-        scenario = msgspec.toml.decode(text, type=Scenario)
+        file = msgspec.toml.decode(text, type=ScenarioFile)
     except msgspec.ValidationError as error:
         raise ScenarioError(source, *key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
-    return checked(scenario, source)
+    load_plugins(directory / name for name in file.plugins)
+    return checked(file.scenario(), source)
 
 
 def checked(scenario: Scenario, source: str) -> Scenario:

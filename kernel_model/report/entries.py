@@ -1,5 +1,6 @@
 """A sweep's rows as a report needs them: inputs, figures, and which of them belong together."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from emu.board import get_board
+from kernel_model.plugins import Plugin
 from kernel_model.results import Row
-from kernel_model.sweep.columns import figures_of, inputs_of
+from kernel_model.sweep.columns import figures_of, inputs_of, plugins_of
 from kernel_model.sweep.run import Inputs
 from kernel_model.sweep.store import read_rows
 
@@ -27,11 +29,13 @@ class Entry:
     inputs: Inputs
     row: Row
     device_bytes: int
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def command(self) -> str:
         """What a reader can type."""
-        return f"cfemu rerun {self.file} --row {self.number}"
+        files = [text for plugin in self.plugins if plugin.file for text in ("--plugin", str(plugin.file))]
+        return shlex.join(["cfemu", "rerun", str(self.file), "--row", str(self.number), *files])
 
     @property
     def ram_bytes(self) -> int:
@@ -54,9 +58,19 @@ class Cell:
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """All rows of a table that a sweep has written. UsageError for any other file."""
+    """All rows of a table that a sweep has written. UsageError for any other file, and for rows of a plugin that is not
+    loaded."""
     return [
-        Entry(path, number, row["status"], row["error"], inputs_of(row), figures_of(row), row["device_bytes"])
+        Entry(
+            path,
+            number,
+            row["status"],
+            row["error"],
+            inputs_of(row),
+            figures_of(row),
+            row["device_bytes"],
+            tuple(plugins_of(row, f"{path}: row {number}")),
+        )
         for number, row in enumerate(read_rows(path).to_pylist())
     ]
 

@@ -81,8 +81,9 @@ def write_page(entries: Sequence[Entry], out: Path, command: str) -> None:
 def _render(entries: Sequence[Entry], group: Sequence[Entry], rows: list[Row], command: str) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
     environment.filters["kind"] = _kind
-    kinds = [*dict.fromkeys([*map(_kind, STRATEGIES), *OTHER_KINDS])]
-    css = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string((PAGE / "page.css").read_text())
+    style = (PAGE / "page.css").read_text()
+    kinds = [kind for kind in dict.fromkeys([*map(_kind, STRATEGIES), *OTHER_KINDS]) if f"--{kind}:" in style]
+    css = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(style)
     others = [entry for entry in entries if entry not in group]
     map_cells = max(cells(others), cells(entries), key=len)  # of others alone, where they are a map by themselves
     scatter = figures.pareto(rows)

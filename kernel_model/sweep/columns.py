@@ -16,11 +16,12 @@ import msgspec
 import pyarrow as pa
 
 from kernel_model.devices import Device
+from kernel_model.plugins import Plugin, require_plugins
 from kernel_model.results import Row
 from kernel_model.scenario import Scenario, parse_size
 from kernel_model.sweep.run import Inputs, Record, Status
 
-__all__ = ["FORMAT", "PROVENANCE", "figures_of", "inputs_of", "meanings", "schema", "table_of"]
+__all__ = ["FORMAT", "PROVENANCE", "figures_of", "inputs_of", "meanings", "plugins_of", "schema", "table_of"]
 
 FORMAT = b"cfemu-sweep/1"
 #: Columns that may differ between two computations of one row.
@@ -80,6 +81,11 @@ def inputs_of(row: dict[str, Any]) -> Inputs:
 def figures_of(row: dict[str, Any]) -> Row:
     """The result row in a row of the table."""
     return msgspec.convert(_nested(Row, row), Row)
+
+
+def plugins_of(row: dict[str, Any], where: str) -> list[Plugin]:
+    """Those that the row was made with. UsageError, naming ``where`` it is, unless all of them are loaded."""
+    return require_plugins(msgspec.json.decode(row["versions"]), where)
 
 
 def _nested(kind: Any, row: dict[str, Any], prefix: str = "") -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
-from kernel_model.sweep.columns import PROVENANCE, inputs_of, table_of
+from kernel_model.sweep.columns import PROVENANCE, inputs_of, plugins_of, table_of
 from kernel_model.sweep.plan import plan_run, read_sweep
 from kernel_model.sweep.run import Status, execute
 from kernel_model.sweep.store import open_store, read_rows
@@ -147,6 +147,7 @@ def rerun(path: Path, rows: list[int], choose: int = 0, seed: int = 1, engine: s
         raise UsageError(f"--random {choose}: {path} has {table.num_rows} rows")
     for number in [*rows, *random.Random(seed).sample(range(table.num_rows), choose)]:
         (was,) = table.slice(number, 1).to_pylist()
+        plugins_of(was, f"{path}: row {number}")
         inputs = inputs_of({**was, "engine": engine or was["engine"]})
         (now,) = table_of([execute(plan_run(inputs))]).to_pylist()
         ignored = PROVENANCE | ({"engine"} if engine else set())

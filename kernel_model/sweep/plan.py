@@ -2,6 +2,7 @@
 
     scenario = "default"                      # a packaged name, a file beside this one, or a table
     timing = "full"                           # engine, timing, clock, tlb, costs: for all runs
+    plugins = ["mine.py"]                     # files, from this one's directory
 
     [axes]
     strategy = ["reserve", "slab"]            # default: the scenario's strategies and mappings
@@ -38,6 +39,7 @@ from emu.errors import UsageError
 from emu.time_numbers import read_numbers
 from kernel_model.choices import Mapping
 from kernel_model.experiment import nucleus_of
+from kernel_model.plugins import load_plugins
 from kernel_model.scenario import (
     Scenario,
     ScenarioError,
@@ -71,6 +73,7 @@ class SweepFile(Strict, frozen=True, kw_only=True):
     clock: ClockName = ClockName.CYCLES
     tlb: Annotated[int, Meta(ge=2, le=128)] = 32
     costs: str | None = None
+    plugins: list[str] = []
     axes: Table = {}
     exclude: list[Table] = []
 
@@ -121,6 +124,7 @@ def read_sweep(path: Path) -> list[Run]:
         raise ScenarioError(str(path), *key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(str(path), "", f"not a TOML file: {error}") from None
+    load_plugins(path.parent / name for name in file.plugins)
     return _Planner(path, file).runs()
 
 

@@ -18,6 +18,7 @@ from emu.time_numbers import Numbers
 from kernel_model.choices import Mapping
 from kernel_model.compare import versions
 from kernel_model.experiment import Job, row_without_figures, run_row
+from kernel_model.plugins import load_plugins
 from kernel_model.results import Row
 from kernel_model.scenario import Scenario, Strict
 
@@ -76,20 +77,25 @@ class SweepOptions(MachineOptions):
 
 class Environment(Strict, frozen=True, kw_only=True):
     """What a run depends on beside its inputs. ``code``: SHA-256 of this product's sources, because between two
-    releases the version says nothing of them."""
+    releases the version says nothing of them. Those of plugins are among the versions."""
 
     versions: dict[str, str]
     code: str
 
 
-@cache
 def environment() -> Environment:
     """That of this process."""
+    load_plugins()  # a worker of a cluster has no command line that would
+    return Environment(versions=versions(), code=_code())
+
+
+@cache
+def _code() -> str:
     digest = hashlib.sha256()
     for path in sorted(path for package in PACKAGES for path in (SOURCES / package).rglob("*.py")):
         digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Environment(versions=versions(), code=digest.hexdigest())
+    return digest.hexdigest()
 
 
 class Run(Strict, frozen=True, kw_only=True):
