@@ -24,7 +24,7 @@ WHOLE = [100]
 def peripherals(machine: Machine) -> dict[str, Any]:
     """The state of every peripheral, without addresses of the host."""
     d = machine.core.devices
-    names = [name for name in DEVICES_DTYPE.names or () if name not in ("map", "console", "psc")]
+    names = [name for name in DEVICES_DTYPE.names or () if name not in ("map", "console", "ended", "psc")]
     seen = {name: np.array(d[name]).tolist() for name in names}
     seen |= {f"psc.{name}": np.array(d["psc"][name]).tolist() for name in PSC_DTYPE.names or () if name != "line"}
     return seen
