@@ -27,7 +27,6 @@ BUDGETS = ("itlb", "dtlb", "misses", "nested", "instructions", "cycles", "refill
 MAX_NAMES = 3  # regions and symbols named where a budget is exceeded
 
 _machines = pytest.StashKey[list["Machine"]]()
-_checked = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -122,6 +121,8 @@ class TlbMisses:
     def __init__(self, node: pytest.Item, *, update: bool) -> None:
         self._node = node
         self._update = update
+        self._checked: set[str] = set()
+        self._accepted: dict[str, Measurement] = {}
 
     @property
     def path(self) -> Path:
@@ -144,25 +145,27 @@ class TlbMisses:
         from emu.regression.measure import measure
 
         found = {self._key(name, part): entry for part, entry in measure(thing, since).items()}
-        checked = self._node.stash.setdefault(_checked, set())
         for key in found:
-            if key in checked:
+            if key in self._checked:
                 pytest.fail(f"{key} is checked twice: give each check of a test its own name=", pytrace=False)
-            checked.add(key)
+            self._checked.add(key)
         if self._update:
-            self._accept(found)
+            self._accepted |= found
         else:
-            self._compare(found, self._key(name, ""))
+            self._compare(found, self._key(name))
 
     def _key(self, *names: str) -> str:
         """The test's name inside its module, and what is checked."""
         test = self._node.nodeid.partition("::")[2]
         return ": ".join(filter(None, (test, *names)))
 
-    def _accept(self, found: "Mapping[str, Measurement]") -> None:
-        from emu.regression.baseline import accept
+    def accept(self) -> None:
+        """The test is over: write what it measured, all at once."""
+        if self._accepted:
+            from emu.regression.baseline import accept
 
-        self._node.user_properties += [(ACCEPTED, f"{self._shown}: {key}") for key in accept(self.path, found)]
+            changed = accept(self.path, self._accepted)
+            self._node.user_properties += [(ACCEPTED, f"{self._shown}: {key}") for key in changed]
 
     def _compare(self, found: "Mapping[str, Measurement]", prefix: str) -> None:
         __tracebackhide__ = True
@@ -177,7 +180,7 @@ class TlbMisses:
                 continue
             words = explain(before[key], now).words()
             lines += [f"TLB misses of {key} differ from {self._shown}:", *(f"  {line}" for line in words)] * bool(words)
-        if f"{prefix}" not in found:  # of a row: parts that it had
+        if prefix not in found:  # of a row: parts that it had
             gone = [key for key in before if key.startswith(f"{prefix}: ") and key not in found]
             lines += [f"{key} is in {self._shown}, but was not measured" for key in gone]
         if lines:
@@ -191,9 +194,11 @@ class TlbMisses:
 
 
 @pytest.fixture
-def tlb_misses(request: pytest.FixtureRequest) -> TlbMisses:
+def tlb_misses(request: pytest.FixtureRequest) -> Iterator[TlbMisses]:
     """Compares TLB misses with committed baselines."""
-    return TlbMisses(request.node, update=request.config.getoption("--tlb-update"))
+    found = TlbMisses(request.node, update=request.config.getoption("--tlb-update"))
+    yield found
+    found.accept()
 
 
 # --- budgets

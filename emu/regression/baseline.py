@@ -11,6 +11,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from json import dumps as json_dumps
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ class BaselineError(UsageError):
 
 def read(path: Path) -> dict[str, Measurement]:
     """Every entry, by name; FileNotFoundError when there is no such file."""
+    state = path.stat()
+    return dict(_read(path, state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, *_state: int) -> dict[str, Measurement]:
+    """Parsing takes a second a megabyte, and every check of a module's tests reads the same file; a file that has been
+    replaced is another one."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -65,6 +65,7 @@ class Explanation:
     page_bits: int
     partial: bool  # there were more misses than the logs hold
     handler: str
+    unfinished: tuple[str, ...]
     regions: tuple[str, str] = ("", "")  # of the two misses of ``first``
 
     @property
@@ -87,6 +88,10 @@ class Explanation:
             by = f" by {self.handler}" if self.handler else ""
             lines.append(f"one access misses again and again: the refill{by} does not serve it")
             lines.append(f"  {self.repeated.count:,} times in a row: {self.repeated.miss.describe(self.page_bits)}")
+        if self.unfinished:
+            by = f" {self.handler}" if self.handler else ""
+            lines.append(f"the handler{by} has not returned from:")
+            lines += [f"  {what}" for what in self.unfinished]
         if self.first is not None:
             lines.append(f"first difference: miss {self.first.number:,}")
             lines += [
@@ -162,7 +167,7 @@ def _with_logs(
             after.region_of(first.after.va) if first.after else "",
         )
     partial = any(log is not None and len(log.misses) >= LOG_LENGTH for log in (old, new))
-    return Explanation(changes, uncounted, pages, first, repeated, bits, partial, after.handler, regions)
+    return Explanation(changes, uncounted, pages, first, repeated, bits, partial, after.handler, after.unfinished, regions)
 
 
 def _key(miss: Miss, bits: int) -> tuple[str, bool, str, int]:

@@ -26,6 +26,8 @@ __all__ = ["Mark", "mark", "measure"]
 
 _KINDS = {READ: "r", WRITE: "w", FETCH: "x", RMW: "m"}
 _PAGE_BITS = (20, 12, 13, 10)  # by MMUDR[SZ] (CF4UM 10-17)
+_MAX_UNFINISHED = 3
+_HALT = bytes.fromhex("4ac8")
 _DEFAULT_PAGE_BITS = 12  # nothing is loaded that would tell
 
 
@@ -85,16 +87,38 @@ def of_misses(misses: Misses) -> Measurement:
 def _of_machine(machine: "Machine", since: Mark | None) -> Measurement:
     counters = machine.counters()
     found = of_counters(counters if since is None else counters - since.counters)
-    log = None
+    log, unfinished = None, ()
     if machine.profiled:
         begun = _begun_misses(machine)[0 if since is None else since.misses :][:LOG_LENGTH]
-        misses = tuple(
-            Miss(_KINDS[e["kind"]], bool(e["supervisor"]), int(e["va"]), int(e["pc"]), machine.symbol(int(e["pc"])))
-            for e in begun
-        )
-        log = MissLog(_page_bits(machine.core.state["mmu"]), misses)
-    regions = tuple(machine.regions)
-    return Measurement(found.totals, found.by_region, found.by_symbol, log, regions, _handler(machine))
+        bits = _page_bits(machine.core.state["mmu"])
+        symbol = _cached(machine.symbol)
+        log = MissLog(bits, tuple(_miss(error, symbol) for error in begun))
+        unfinished = _unfinished(machine, bits)
+    return Measurement(
+        found.totals, found.by_region, found.by_symbol, log, tuple(machine.regions), _handler(machine), unfinished
+    )
+
+
+def _miss(error: Any, symbol: Callable[[int], str]) -> Miss:
+    pc = int(error["pc"])
+    return Miss(_KINDS[error["kind"]], bool(error["supervisor"]), int(error["va"]), pc, symbol(pc))
+
+
+def _unfinished(machine: "Machine", page_bits: int) -> tuple[str, ...]:
+    """Access errors whose handlers have not returned, in words, and where the machine stands in the last of them."""
+    from emu.profile import MISS_STATUS
+
+    errors = machine.begun_access_errors()
+    texts = [
+        ("" if error["fs"] in MISS_STATUS else "violation: ") + _miss(error, machine.symbol).describe(page_bits)
+        for error in errors[errors["cycles"] < 0][-_MAX_UNFINISHED:]
+    ]
+    if texts:
+        pc = machine.registers["pc"]
+        if machine.core.code_at(pc - 2, 2) == _HALT:  # it leaves the PC behind itself, maybe in the next function
+            pc -= 2
+        texts.append(f"it stands at PC {pc:#010x} ({machine.symbol(pc)})")
+    return tuple(texts)
 
 
 def _begun_misses(machine: "Machine") -> NDArray[np.void]:

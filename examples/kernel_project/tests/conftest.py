@@ -25,7 +25,7 @@ class Kernel:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.reached = ""
+        self.astray = ""  # where the last run ended, if not where it should
 
     def set(self, variable: str, value: int) -> None:
         """Set one of the kernel's words, before it runs."""
@@ -34,19 +34,20 @@ class Kernel:
         self.machine.write_physical(elf.address(variable), value.to_bytes(4, "big"))
 
     def run_to(self, phase: str = "") -> None:
-        """Run until a phase begins, or (without one) until the kernel halts. ``reached`` tells whether it came there:
-        look at the misses first, they say more about what went wrong."""
+        """Run until a phase begins, or (without one) until the kernel halts. Whether it came there is asked later: the
+        misses say more about what went wrong, so tests look at them first."""
         elf = self.machine.elf
         assert elf is not None
         stops = [elf.address(phase)] if phase else []
         result = self.machine.run(BUDGET, CYCLES, stop_at=stops)
         wanted = StopReason.ADDRESS if phase else StopReason.HALT
-        self.reached = "" if result.reason is wanted else f"{result.reason.value} at {self.machine.symbol(result.pc)}"
+        at = result.pc - 2 if result.reason is StopReason.HALT else result.pc
+        self.astray = "" if result.reason is wanted else f"{result.reason.value} at {self.machine.symbol(at)}"
 
     def require_reached(self) -> None:
         """Fail unless the last run came to where it should."""
-        if self.reached:
-            pytest.fail(f"the kernel did not get there: {self.reached}", pytrace=False)
+        if self.astray:
+            pytest.fail(f"the kernel did not get there: {self.astray}", pytrace=False)
 
 
 @pytest.fixture
