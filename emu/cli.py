@@ -1,4 +1,4 @@
-"""The machine's commands: ``cfemu run``, ``boards``, ``timing`` and, in emu.trace.cli, ``cfemu trace``.
+"""The machine's commands: ``cfemu run``, ``boards``, ``timing``, and those of emu.trace.cli and emu.regression.cli.
 
 ``kernel_model.cli`` mounts them beside its own with :func:`register` and starts everything with :func:`execute`, so
 that every command reports an error in the same way: one line on stderr and status 2, never a traceback.
@@ -102,13 +102,15 @@ def new_app(summary: str) -> typer.Typer:
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``run``, ``boards``, ``timing`` and the group ``trace`` to ``app``."""
+    """Add ``run``, ``boards``, ``timing``, ``check``, ``diff`` and the group ``trace`` to ``app``."""
+    from emu.regression.cli import register as register_regression
     from emu.trace.cli import trace_app  # which is made with new_app
 
     app.command("run", epilog=RUN_EPILOG, help="Run any ColdFire ELF and print its counters and misses.")(run)
     app.command("boards", help="List the boards, one a line.")(boards)
     app.command("timing", epilog=TIMING_EPILOG, help="List every number of the time model, with its source.")(timing)
     app.add_typer(trace_app, name="trace")
+    register_regression(app)
 
 
 def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:

@@ -37,7 +37,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
-from emu.profile import decode_records
+from emu.profile import decode_open, decode_records, in_order_of_beginnings
 from emu.readings import Durations, add_durations, read_counters
 from emu.regions import Region, Regions
 from emu.timing.constants import Costs
@@ -517,6 +517,18 @@ class Machine:
         records = np.concatenate(self._access_errors)
         self._access_errors = [records]
         return decode_records(records)
+
+    @property
+    def profiled(self) -> bool:
+        """Whether access errors are recorded, since :meth:`start_profile`."""
+        return bool(self.core.state["profile_size"])
+
+    def begun_access_errors(self) -> NDArray[np.void]:
+        """Every access error since :meth:`start_profile`, in the order of their beginnings. Of those that have not
+        ended, ``cycles`` and ``instructions`` are -1."""
+        s = self.core.state
+        still_open = decode_open(s["open_faults"][: int(s["n_open"])])
+        return in_order_of_beginnings(np.concatenate([self.access_errors(), still_open[::-1]]))
 
     # --- whole-machine state
 

@@ -21,7 +21,18 @@ from emu.mmu.registers import (
 )
 from emu.mmu.state import FETCH, RMW, WRITE
 
-__all__ = ["ACCESS_ERROR_DTYPE", "PUBLISHED", "Distribution", "Profile", "Share", "decode_records", "make_profile"]
+__all__ = [
+    "ACCESS_ERROR_DTYPE",
+    "MISS_STATUS",
+    "PUBLISHED",
+    "Distribution",
+    "Profile",
+    "Share",
+    "decode_open",
+    "decode_records",
+    "in_order_of_beginnings",
+    "make_profile",
+]
 
 ACCESS_ERROR_DTYPE = np.dtype(
     [
@@ -119,6 +130,31 @@ def decode_records(records: NDArray[np.int64]) -> NDArray[np.void]:
     for name, column in columns.items():
         result[name] = column
     return result
+
+
+def decode_open(faults: NDArray[np.void]) -> NDArray[np.void]:
+    """Access errors that have not ended, in the engine's own records (FAULT_DTYPE), as ACCESS_ERROR_DTYPE."""
+    result = np.zeros(len(faults), ACCESS_ERROR_DTYPE)
+    for name in ("va", "pc", "kind", "supervisor", "fs", "asid", "depth", "frame_before"):
+        result[name] = faults[name]
+    for name in ("cycles", "instructions", "frame_after"):
+        result[name] = -1
+    return result
+
+
+def in_order_of_beginnings(errors: NDArray[np.void]) -> NDArray[np.void]:
+    """The order in which ``errors`` began, from that in which they ended: one that ends has begun before all that
+    ended just before it at a greater depth. (Errors of processes that take turns may share a depth; then they stay in
+    the order of their ends.)"""
+    if not errors["depth"].any():
+        return errors
+    groups: list[tuple[int, list[int]]] = []  # depth of the first, which began first; indices
+    for i, depth in enumerate(errors["depth"].tolist()):
+        inner: list[list[int]] = []
+        while groups and groups[-1][0] > depth:
+            inner.append(groups.pop()[1])
+        groups.append((depth, [i, *(j for group in reversed(inner) for j in group)]))
+    return errors[[i for _, group in groups for i in group]]
 
 
 def page_after(errors: NDArray[np.void]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ names the file and the path of the key, and sizes are written as a number of byt
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Strict",
+    "changed",
     "checked",
     "key_and_reason",
     "load_scenario",
@@ -235,6 +236,18 @@ def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenar
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
     load_plugins(directory / name for name in file.plugins)
     return checked(file.scenario(), source)
+
+
+def changed(scenario: Scenario, changes: dict[str, Any], source: str) -> Scenario:
+    """The scenario with other values, in the form of the file: a table changes the keys that it has."""
+    values: dict[str, Any] = msgspec.to_builtins(scenario)
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(value, dict) and isinstance(values.get(key), dict) else value
+    try:
+        found = msgspec.convert(values, Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(source, *key_and_reason(str(error))) from None
+    return checked(found, source)
 
 
 def checked(scenario: Scenario, source: str) -> Scenario:

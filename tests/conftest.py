@@ -2,6 +2,10 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.plugin import missing
+
+pytest_plugins = ["pytester", *missing]  # our own plugin as everybody has it
+
 settings.register_profile(
     "cfemu",
     derandomize=True,  # same examples on every machine: counts are compared bit for bit here
