@@ -265,9 +265,7 @@ def _largest(name: str, counters: "list[Counters]") -> Iterator[str]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A guest that cannot go on: its registers, in a section of the report."""
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None

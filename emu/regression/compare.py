@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree as ET
 
 from emu.regression.explain import Explanation, explain
 from emu.regression.misses import SIDES, Measurement
@@ -81,15 +81,15 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
 def to_junit(comparison: Comparison, title: str) -> bytes:
     """One test case an entry."""
     failures = sum(entry.outcome != SAME for entry in comparison.entries)
-    suite = xml.Element("testsuite", name=f"cfemu {title}", tests=str(len(comparison.entries)), failures=str(failures))
+    suite = ET.Element("testsuite", name=f"cfemu {title}", tests=str(len(comparison.entries)), failures=str(failures))
     for entry in comparison.entries:
-        case = xml.SubElement(suite, "testcase", classname="tlb-misses", name=entry.name)
+        case = ET.SubElement(suite, "testcase", classname="tlb-misses", name=entry.name)
         if entry.outcome != SAME:
-            xml.SubElement(case, "failure", message=entry.outcome).text = "\n".join(entry.words())
-    root = xml.Element("testsuites")
+            ET.SubElement(case, "failure", message=entry.outcome).text = "\n".join(entry.words())
+    root = ET.Element("testsuites")
     root.append(suite)
-    xml.indent(root)
-    return bytes(xml.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def print_comparison(comparison: Comparison, title: str, *, json: bool, junit: Path | None) -> None:

@@ -167,7 +167,9 @@ def _with_logs(
             after.region_of(first.after.va) if first.after else "",
         )
     partial = any(log is not None and len(log.misses) >= LOG_LENGTH for log in (old, new))
-    return Explanation(changes, uncounted, pages, first, repeated, bits, partial, after.handler, after.unfinished, regions)
+    return Explanation(
+        changes, uncounted, pages, first, repeated, bits, partial, after.handler, after.unfinished, regions
+    )
 
 
 def _key(miss: Miss, bits: int) -> tuple[str, bool, str, int]:

@@ -149,8 +149,8 @@ def _of_trace(source: "Trace | Replay") -> Measurement:
     from emu.trace import kernel as k
     from emu.trace.events import HANDLER, KIND, SUPERVISOR
     from emu.trace.explain import region_namer, symbol_namer
-    from emu.trace.replay import Replay, geometry_of
     from emu.trace.format import MmuSetup
+    from emu.trace.replay import Replay, geometry_of
 
     replay = source if isinstance(source, Replay) else Replay(source, geometry_of(source.header.mmu or MmuSetup()))
     region, symbol = _cached(region_namer(replay.trace)), _cached(symbol_namer(replay.trace))

@@ -41,7 +41,7 @@ Table = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Miss:
-    """One refused access. ``kind``: r, w, x (fetch) or m (read-modify-write); ``place``: symbol and offset of ``pc``."""
+    """One refused access. ``kind``: r, w, x (fetch) or m (read-modify-write); ``place``: symbol, offset of ``pc``."""
 
     kind: str
     supervisor: bool
@@ -109,8 +109,8 @@ def _miss(line: str) -> Miss:
 class Measurement:
     """Counts of one run or phase. ``totals``: some of FIGURES; a table that was not counted is None.
 
-    ``regions``, ``handler`` (symbol of the miss handler) and ``unfinished`` (in words, access errors whose handlers have
-    not returned) serve explanations, and are in no baseline; ``run``: how `cfemu check` repeats it.
+    ``regions``, ``handler`` (symbol of the miss handler) and ``unfinished`` (in words, access errors whose handlers
+    have not returned) serve explanations, and are in no baseline; ``run``: how `cfemu check` repeats it.
     """
 
     totals: Mapping[str, int]
