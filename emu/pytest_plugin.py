@@ -5,7 +5,7 @@ imported by the fixture that needs it.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +225,7 @@ def _budget(item: pytest.Function) -> dict[str, int]:
         for name, limit in marker.kwargs.items():
             if type(limit) is not int or limit < 0:
                 pytest.fail(f"tlb_budget: {name}={limit!r} is no whole number from 0", pytrace=False)
-        limits = marker.kwargs | limits
+        limits = {**marker.kwargs, **limits}
     return limits
 
 
@@ -265,7 +265,9 @@ def _largest(name: str, counters: "list[Counters]") -> Iterator[str]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A guest that cannot go on: its registers, in a section of the report."""
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None

@@ -87,7 +87,8 @@ def of_misses(misses: Misses) -> Measurement:
 def _of_machine(machine: "Machine", since: Mark | None) -> Measurement:
     counters = machine.counters()
     found = of_counters(counters if since is None else counters - since.counters)
-    log, unfinished = None, ()
+    log: MissLog | None = None
+    unfinished: tuple[str, ...] = ()
     if machine.profiled:
         begun = _begun_misses(machine)[0 if since is None else since.misses :][:LOG_LENGTH]
         bits = _page_bits(machine.core.state["mmu"])
