@@ -31,10 +31,12 @@ from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
+    ATTENTION_CATCH,
     ATTENTION_IRQ,
     ATTENTION_PROFILE,
     ATTENTION_STOPS,
     EVENT_ADDRESS,
+    EVENT_CAUGHT,
     EVENT_CUT,
     EVENT_FETCH_FAULT,
     EVENT_IRQ,
@@ -94,6 +96,8 @@ def settle_branch(s: State, pc: int) -> None:
 def boundary_event(s: State, pc: int) -> int:
     """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
     settle_branch(s, pc)
+    if s.attention & ATTENTION_CATCH:
+        return EVENT_CAUGHT
     if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
         return EVENT_LIMIT
     if s.attention & ATTENTION_PROFILE:
