@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from emu.cli import ClockName, EngineName, TimingName, execute, machine_options, new_app, register
+from kernel_model.debug_cli import register as register_debuggers
 from kernel_model.report.cli import register as register_report
 from kernel_model.sweep.cli import register as register_sweep
 
@@ -222,6 +223,7 @@ def _print_table(lines: dict[str, str]) -> None:
 
 
 register(app)
+register_debuggers(app)
 register_sweep(app)
 register_report(app)
 

@@ -178,6 +178,11 @@ class History:
         self._recorded = True
         self._answer = None
 
+    def show_console(self, show: Callable[[bytes], None] | None) -> None:
+        """Pass output on to ``show``, from the present moment on."""
+        self._show = show
+        self._shown = len(self.machine.console)
+
     # --- where we are
 
     @property

@@ -162,7 +162,8 @@ class Session:
         self.machine = machine
         self._interrupt = False
         self.history = history or History(machine, memory=memory)
-        self.history.interrupted = lambda: self._interrupt
+        self.history.interrupted = self._is_interrupted
+        self.poll: Callable[[], None] = lambda: None  # called now and then while the guest runs; may call interrupt
         self.view = View(machine)
         self.registers = machine.registers  # to read; write_register writes
         self.points: dict[int, Point] = {}
@@ -175,6 +176,10 @@ class Session:
     def interrupt(self) -> None:
         """End the movement under way as soon as possible; its Stop says Edge.INTERRUPTED."""
         self._interrupt = True
+
+    def _is_interrupted(self) -> bool:
+        self.poll()
+        return self._interrupt
 
     # --- points
 
