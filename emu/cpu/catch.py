@@ -107,8 +107,8 @@ def waits_for_load(s: State, offset: int) -> bool:
 
 
 @njit
-def catch_load(s: State, offset: int) -> None:
-    """A store at ``offset`` of the window has changed translations: was it a load of an entry?"""
-    operation = s.mmu.mmuor
-    if s.catch_loads and offset & ~3 == OFFSET_MMUOR and operation & MMUOR_ACC and not operation & MMUOR_RW:
+def catch_load(s: State, offset: int, size: int, operation: int) -> None:
+    """A store of ``size`` bytes at ``offset`` of the window has changed translations: was it a load of an entry?"""
+    starts = offset == OFFSET_MMUOR + 4 - size  # the operations are in the lower half
+    if s.catch_loads and starts and operation & MMUOR_ACC and not operation & MMUOR_RW:
         catch(s, CAUGHT_LOAD, s.mmu.mmuar if operation & MMUOR_ADR else s.mmu.aa, 0, 0)

@@ -125,7 +125,7 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
     overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
     effect = window.write(s.mmu, offset, size, value)
     if effect:
-        catch_load(s, offset)
+        catch_load(s, offset, size, value)
         apply_effect(s, effect, overlaps)
         if s.native and not s.emulating and not code_still_mapped(s):
             # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its

@@ -152,7 +152,8 @@ class History:
         self._show, machine.on_console = machine.on_console, self._transmit
         self._read, machine.read_line = machine.read_line, self._read_line
         self._log = _Log()
-        self._recorded = False
+        self._recorded = False  # the history ends where it ended; a fork lifts that,
+        self._asks = True  # but not that nobody answers hypercalls which are not in the log
         self._diverged = False
         self._console = bytearray(machine.console)  # of the whole history
         self._shown = len(machine.console)
@@ -176,7 +177,7 @@ class History:
     def end_recording(self) -> None:
         """Nobody answers hypercalls any more: from now on the run up to here is replayed, and ends here."""
         self._recorded = True
-        self._answer = None
+        self._asks = False
 
     def show_console(self, show: Callable[[bytes], None] | None) -> None:
         """Pass output on to ``show``, from the present moment on."""
@@ -318,7 +319,7 @@ class History:
             machine.regions.replace(call.regions)
             log.next_call += 1
             return call.answer
-        answer = self._answer(number, arguments) if self._answer is not None else None
+        answer = self._answer(number, arguments) if self._answer is not None and self._asks else None
         if answer is not None:  # else the machine stops here, and the guest will ask again
             status, results = answer
             banks = int(machine.core.state["n_banks"])
