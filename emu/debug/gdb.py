@@ -265,7 +265,7 @@ class Stub:
             self._session.write_memory(va, data)
         return OK
 
-    # --- breakpoints
+    # --- points to stop at
 
     def _insert(self, rest: bytes) -> bytes:
         kind, _, span = rest.partition(b",")

@@ -18,6 +18,7 @@ from emu.errors import UsageError
 __all__ = ["GdbServer"]
 
 RECEIVE = 1 << 16
+PATIENCE = 0.1  # seconds until it is looked for other clients
 BUSY = encode(b"E.cfemu: another debugger is connected")
 
 
@@ -89,9 +90,10 @@ class GdbServer:
 
     def _poll(self) -> None:
         """Between two slices of a running guest."""
-        self._refuse_others()
         if self._client is not None and self._client.wants_interrupt():
             self._stub.interrupt()
+        else:
+            self._refuse_others()
 
     def _refuse_others(self) -> None:
         """Whoever else connects is told why that does not work."""
@@ -112,24 +114,31 @@ class _Client:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         self._decoder = Decoder()
-        self._waiting: list[bytes] = []  # packets that came while the guest ran
+        self._waiting: list[bytes | Sign] = []  # packets and interrupts in the order they came
         self._acks = True
         self._sent = b""
         self._gone = False
 
     def next_packet(self, meanwhile: Callable[[], None]) -> bytes:
         """Wait for a packet; ``meanwhile`` is called when something else may have happened."""
-        while not self._waiting:
+        while True:
+            self._receive()
+            while self._waiting:
+                what = self._waiting.pop(0)
+                if isinstance(what, bytes):  # else an interrupt of a guest that stands still
+                    return what
             if self._gone:
                 raise _Gone
-            select.select([self._connection], [], [], 0.1)
             meanwhile()
-            self._receive()
-        return self._waiting.pop(0)
+            select.select([self._connection], [], [], PATIENCE)
 
     def wants_interrupt(self) -> bool:
         """Whether an interrupt has come, or the connection has gone: then nobody waits for the guest either."""
-        return self._receive() or self._gone
+        self._receive()
+        if Sign.INTERRUPT in self._waiting:
+            self._waiting.remove(Sign.INTERRUPT)
+            return True
+        return self._gone
 
     def send(self, reply: Reply) -> None:
         """Send all packets of a reply."""
@@ -139,9 +148,8 @@ class _Client:
         if reply.no_acks:
             self._acks = False
 
-    def _receive(self) -> bool:
-        """Take what has come without waiting; whether an interrupt was among it."""
-        interrupted = False
+    def _receive(self) -> None:
+        """Take what has come, without waiting."""
         while not self._gone and select.select([self._connection], [], [], 0)[0]:
             data = self._connection.recv(RECEIVE)
             self._gone = not data
@@ -150,12 +158,11 @@ class _Client:
                     self._acknowledge(b"+")
                     self._waiting.append(what)
                 elif what is Sign.INTERRUPT:
-                    interrupted = True
+                    self._waiting.append(what)
                 elif what is Sign.BAD:
                     self._acknowledge(b"-")
                 elif what is Sign.NACK and self._acks and self._sent:
                     self._connection.sendall(self._sent)
-        return interrupted
 
     def _acknowledge(self, sign: bytes) -> None:
         if self._acks:

@@ -12,7 +12,8 @@ __all__ = ["MOST", "Decoder", "Sign", "encode", "escape", "from_hex", "number", 
 
 MOST = 0x8000  # bytes of a packet; more is dropped
 ESCAPE, FLIP = 0x7D, 0x20
-RUN_LENGTH = ord("*")
+DIGITS = frozenset(b"0123456789abcdefABCDEF")
+LONGEST_NUMBER = 16
 
 
 class Sign(Enum):
@@ -109,13 +110,13 @@ def to_hex(data: bytes) -> bytes:
 
 def from_hex(text: bytes) -> bytes:
     """The bytes that were sent as digits. ValueError for anything else."""
-    if not text.isalnum() and text:
-        raise ValueError("no hex digits")  # bytes.fromhex lets spaces pass
+    if not set(text) <= DIGITS:  # bytes.fromhex lets spaces pass
+        raise ValueError("no hex digits")
     return bytes.fromhex(text.decode("ascii"))
 
 
 def number(text: bytes) -> int:
     """A hexadecimal number, without sign or prefix. ValueError for anything else."""
-    if not text or len(text) > 16 or not text.isalnum():
+    if not 0 < len(text) <= LONGEST_NUMBER or not set(text) <= DIGITS:  # int would let 0x, _ and signs pass
         raise ValueError("no hex number")
     return int(text, 16)

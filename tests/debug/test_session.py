@@ -131,7 +131,7 @@ def test_a_debugger_that_waits_for_everything_changes_no_count(guest: Bench) -> 
         session.add_breakpoint(stub(2))
         there = forwards(session)
         inside = len(range(0, 1 << 20, STEP))
-        assert len(there) == 2 * MISSES + 2 * inside  # the handler's entry is one stop; add reads, and then writes
+        assert len(there) == 2 * MISSES + 2 * inside  # entry and load; at an address two instructions
         assert everything(guest.machine) == everything(plain.machine)
 
 
