@@ -101,6 +101,7 @@ def same(ours: str, theirs: str) -> bool:
     return from_ours(ours) == from_objdump(theirs)
 
 
+@pytest.mark.slow
 def test_every_legal_op_word() -> None:
     cases = [(op, ext) for op in LEGAL for ext in (EXTENSIONS if TABLE["words"][op] > 1 else EXTENSIONS[:1])]
     units = [struct.pack(">HHI", op, ext, 0x12345678) for op, ext in cases]
