@@ -94,6 +94,11 @@ class Elf:
             return closest.name
         return f"{closest.name}+{offset:#x}" if offset < self._reach(closest) else None
 
+    def start(self, address: int) -> int | None:
+        """Address of the label that :meth:`symbol` names."""
+        name = self.symbol(address)
+        return None if name is None else address - int(name.partition("+")[2] or "0", 16)
+
     def _reach(self, symbol: Symbol) -> int:
         """Bytes that a label speaks for: its size or, where the file gives none, up to the end of its segment."""
         ends = (s.vaddr + s.memsz for s in self.segments if s.vaddr <= symbol.address < s.vaddr + s.memsz)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -43,7 +44,7 @@ from emu.regions import Region, Regions
 from emu.timing.constants import Costs
 from emu.timing.optable import Cells
 
-__all__ = ["HypercallHandler", "Machine", "RunResult", "Snapshot", "StopReason"]
+__all__ = ["HypercallHandler", "Machine", "Outside", "RunResult", "Snapshot", "StopReason"]
 
 log = logging.getLogger(__name__)
 TYPING_STARTS = 1  # virtual seconds after the guest has begun to listen, if it does not wait for input before
@@ -62,11 +63,13 @@ class StopReason(Enum):
     RESET = "board reset by the GPT0 watchdog"
     HYPERCALL = "hypercall without an answer"
     EXIT = "semihosting exit"
+    CAUGHT = "what the debugger waits for has happened"
     IDLE = "waits for time to pass, which the host must let"
 
 
 _REASONS = {
     st.EVENT_ADDRESS: StopReason.ADDRESS,
+    st.EVENT_CAUGHT: StopReason.CAUGHT,
     st.EVENT_HALT: StopReason.HALT,
     st.EVENT_STOPPED: StopReason.STOPPED,
     st.EVENT_RESET: StopReason.RESET,
@@ -82,6 +85,19 @@ class RunResult:
     reason: StopReason
     pc: int
     exit_status: int | None = None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a machine is beside its memory areas (:meth:`Machine.areas`). ``context``: unicorn's registers; ``unread``:
+    typed and not received; ``transmitted``: bytes of console output; ``banks``: of memory that the guest sees."""
+
+    context: bytes
+    unread: bytes
+    transmitted: int
+    durations: Durations
+    regions: tuple[Region, ...]
+    banks: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,11 @@ def _used_pages(data: NDArray[np.uint8]) -> list[int]:
     """Numbers of the 4-KB pages of ``data`` that are not all zero."""
     found: list[int] = np.flatnonzero(np.bitwise_or.reduce(data.view(np.uint64).reshape(-1, 512), axis=1)).tolist()
     return found
+
+
+def read_standard_input(size: int) -> bytes:
+    """A line, or ``size`` bytes of one."""
+    return sys.stdin.buffer.readline(size)
 
 
 class _Registers(MutableMapping[str, int]):
@@ -174,6 +195,7 @@ class Machine:
         self._durations: Durations = {}
         self.host_writes = 0
         self.elf: Elf | None = None
+        self.read_line: Callable[[int], bytes] = read_standard_input  # by semihosting
         self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
         self._started = False
         self._access_errors: list[NDArray[np.int64]] = []
@@ -336,7 +358,8 @@ class Machine:
         if stops:
             s["stops"][: len(stops)] = stops
         s["n_stops"] = len(stops)
-        s["attention"] = (int(s["attention"]) & ~st.ATTENTION_STOPS) | (st.ATTENTION_STOPS if stops else 0)
+        attention = int(s["attention"]) & ~(st.ATTENTION_STOPS | st.ATTENTION_CATCH)
+        s["attention"] = attention | (st.ATTENTION_STOPS if stops else 0)
         s["stop_skip"] = self.registers["pc"]
         last_instruction = st.NEVER if max_instructions is None else int(s["instructions"]) + max_instructions
         last_cycle = st.NEVER if max_cycles is None else int(s["cycles"]) + max_cycles
@@ -559,6 +582,28 @@ class Machine:
         self._published = None
         self.console = bytearray(snapshot.console)
         self._durations = {number: dict(found) for number, found in snapshot.durations.items()}
+
+    # --- the same in parts, for a history that keeps many states and shares what they have in common
+
+    def areas(self) -> list[NDArray[np.uint8]]:
+        """All memory that makes up the state, in place; more at the end when memory is attached."""
+        return self.core.areas()
+
+    def outside(self) -> Outside:
+        """What else makes up the state."""
+        self._take_operations()
+        durations = {number: dict(found) for number, found in self._durations.items()}
+        banks = int(self.core.state["n_banks"])
+        context, unread = self.core.context(), self.core.unread()
+        return Outside(context, unread, len(self.console), durations, tuple(self.regions), banks)
+
+    def resume_at(self, outside: Outside, console: bytes) -> None:
+        """The areas have been put back to a former state; so is the rest now. ``console``: all output up to then."""
+        self.core.resume_at(outside.context, outside.unread)
+        self._durations = {number: dict(found) for number, found in outside.durations.items()}
+        self.regions.replace(outside.regions)
+        self._published = None
+        self.console = bytearray(console)
 
     def close(self) -> None:
         """Free the CPU core."""

@@ -1,6 +1,6 @@
 """Named ranges of virtual addresses that misses are charged to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from emu.errors import UsageError
@@ -38,6 +38,10 @@ class Regions:
         region = Region(name, start, end)
         self._regions.append(region)
         return region
+
+    def replace(self, regions: Iterable[Region]) -> None:
+        """Name these regions and no others; they were named together before."""
+        self._regions = list(regions)
 
     def __iter__(self) -> Iterator[Region]:
         return iter(self._regions)

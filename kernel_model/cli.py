@@ -23,6 +23,7 @@ from emu.cli import (
     report_error,
 )
 from emu.errors import UsageError
+from kernel_model.debug_cli import register as register_debuggers
 from kernel_model.plugins import load_plugins, split_arguments
 from kernel_model.report.cli import register as register_report
 from kernel_model.sweep.cli import register as register_sweep
@@ -239,6 +240,7 @@ def _print_table(lines: dict[str, str]) -> None:
 
 
 register(app)
+register_debuggers(app)
 register_sweep(app)
 register_report(app)
 

@@ -30,7 +30,20 @@ from kernel_model.session import Session
 from kernel_model.strategies import STRATEGIES
 from kernel_model.workloads import WORKLOADS, Workload
 
-__all__ = ["Job", "RowOutcome", "fork_context", "jobs", "nucleus_of", "row_without_figures", "run_jobs", "run_row"]
+__all__ = [
+    "Job",
+    "RowOutcome",
+    "fork_context",
+    "jobs",
+    "load_nucleus",
+    "nucleus_of",
+    "plan_of",
+    "row_without_figures",
+    "run_jobs",
+    "run_row",
+    "wanted",
+    "with_processes",
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,8 @@ def nucleus_of(scenario: Scenario) -> Nucleus:
 
 
 @cache
-def _load(path: Path) -> Elf:
+def load_nucleus(path: Path) -> Elf:
+    """The guest program in the file ``path``."""
     return load_elf(path)
 
 
@@ -128,19 +142,19 @@ def run_row(job: Job) -> RowOutcome:
 def _compute(job: Job) -> RowOutcome:
     scenario = job.scenario
     try:
-        plan = _plan(job, scenario.devices())
+        plan = plan_of(job, scenario.devices())
     except PlanRefused as reason:
         return RowOutcome(row_without_figures(job, str(reason)), "")
     firmware = nucleus_of(scenario)
     results: dict[str, WorkloadResult | None] = {}
-    with Session(scenario, plan, _load(firmware.path), job.options) as session:
-        for workload in _wanted(scenario, shared=True):
+    with Session(scenario, plan, load_nucleus(firmware.path), job.options) as session:
+        for workload in wanted(scenario, shared=True):
             results[workload.name] = None if session.halted else measure(session, workload)
         heap, frames, pages = heap_figures(session), frame_figures(session.model), session.device_pages()
         refusal, headers = refusal_in_words(session), header_figures(session.model)
         session.console_drill()
         console, engine = session.console_reached(), session.machine.engine
-    for workload in _wanted(scenario, shared=False):
+    for workload in wanted(scenario, shared=False):
         results[workload.name] = _alone(job, workload)
     done = {name: result for name, result in results.items() if result is not None}
     row = Row(
@@ -161,11 +175,12 @@ def _compute(job: Job) -> RowOutcome:
     return RowOutcome(row, engine)
 
 
-def _plan(job: Job, devices: tuple[Device, ...]) -> Plan:
+def plan_of(job: Job, devices: tuple[Device, ...]) -> Plan:
+    """The job's layout with these devices; PlanRefused where the combination cannot work."""
     return make_plan(job.scenario, get_board(job.scenario.board), STRATEGIES[job.strategy], job.mapping, devices)
 
 
-def _wanted(scenario: Scenario, *, shared: bool) -> list[Workload]:
+def wanted(scenario: Scenario, *, shared: bool) -> list[Workload]:
     """The workloads that share the scenario's machine, or those that have one of their own."""
     names = scenario.workload.run
     return [
@@ -193,10 +208,10 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
 
     None when the kernel halted while the devices were attached, or when the strategy cannot work with them.
     """
-    elf = _load(nucleus_of(job.scenario).path)
-    job = _with_processes(job, workload)
+    elf = load_nucleus(nucleus_of(job.scenario).path)
+    job = with_processes(job, workload)
     try:
-        plan = _plan(job, synthetic(workload.device_memory or 0))
+        plan = plan_of(job, synthetic(workload.device_memory or 0))
     except PlanRefused:
         return None
     with Session(job.scenario, plan, elf, job.options) as session:
@@ -205,7 +220,7 @@ def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
         return None if session.halted else measure(session, workload)
 
 
-def _with_processes(job: Job, workload: Workload) -> Job:
+def with_processes(job: Job, workload: Workload) -> Job:
     """The job with as many user processes as the workload needs."""
     if workload.processes is None:
         return job

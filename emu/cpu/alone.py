@@ -11,6 +11,7 @@ from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
 from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
 from emu.cpu.boundary import settle_branch
+from emu.cpu.catch import catch_access
 from emu.cpu.charges import CM_INHIBITED, charge_accesses, note_charge, retract_alone
 from emu.cpu.data_time import is_full
 from emu.cpu.exceptions import access_error
@@ -122,6 +123,8 @@ def ask(s: State, va: int, size: int, kind: int, modifies: bool) -> bool:
             note_charge(s, s.inhibited_parts, kind)
     if at < 0:
         s.n_parts, s.alone_effects = parts, effects
+    else:
+        catch_access(s, va, size, kind)
     return at >= 0
 
 

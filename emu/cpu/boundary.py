@@ -31,10 +31,12 @@ from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
+    ATTENTION_CATCH,
     ATTENTION_IRQ,
     ATTENTION_PROFILE,
     ATTENTION_STOPS,
     EVENT_ADDRESS,
+    EVENT_CAUGHT,
     EVENT_CUT,
     EVENT_FETCH_FAULT,
     EVENT_IRQ,
@@ -94,6 +96,8 @@ def settle_branch(s: State, pc: int) -> None:
 def boundary_event(s: State, pc: int) -> int:
     """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
     settle_branch(s, pc)
+    if s.attention & ATTENTION_CATCH:
+        return EVENT_CAUGHT
     if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
         return EVENT_LIMIT
     if s.attention & ATTENTION_PROFILE:
@@ -141,12 +145,24 @@ def code_key(pc: int, sr: int) -> int:
     return pc & 0xFFFFF000 | (sr & (SR_S | SR_T)) >> 8
 
 
+@njit
+def is_only_stops(s: State, pc: int, size: int) -> bool:
+    """Whether all there is to look for are stop addresses, none of them in this block."""
+    if s.attention != ATTENTION_STOPS or s.step | s.halted | s.trace_pending | (pc & 1):
+        return False
+    for i in range(s.n_stops):
+        if pc <= s.stops[i] < pc + size:
+            return False
+    return True
+
+
 @njit_inline
 def start_known_block(s: State, pc: int, size: int) -> bool:
     """Native engine, the common case of :func:`start_block`: a block met before on the page that runs, and nothing due
     inside it. False leaves everything to the full version."""
     if s.attention | s.step | s.halted | s.trace_pending | s.scratch_run | (pc & 1):
-        return False
+        if s.scratch_run or not is_only_stops(s, pc, size):
+            return False
     if code_key(pc, load32(s.env + ENV_SR)) != s.code_key:
         return False
     host = s.code_host + (pc & 0xFFF)
@@ -177,7 +193,8 @@ def start_known_block_in_time(s: State, pc: int, size: int) -> bool:
     if t.pending:
         settle_branch(s, pc)
     if s.attention | s.step | s.halted | s.trace_pending | (pc & 1):
-        return False
+        if not is_only_stops(s, pc, size):
+            return False
     if code_key(pc, load32(s.env + ENV_SR)) != s.code_key:
         return False
     host = s.code_host + (pc & 0xFFF)

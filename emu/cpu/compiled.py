@@ -23,6 +23,7 @@ __all__ = [
     "INTERRUPT",
     "MOVEC",
     "MOVE_PIN",
+    "RESOLVE",
     "SET_PC",
     "SET_REGISTER",
     "SET_SR",
@@ -72,7 +73,8 @@ PUBLIC_CALLBACKS = {
     MOVE_PIN,  # pin of the edge port, 1 high or 0 low
     DEVICES_CHANGED,  # from outside, or the limits of the run were: derive what follows from it
     GET_CPU,  # address of CPU_REGISTERS 64-bit integers: they become D0-D7, A0-A7, PC, SR, USP
-) = range(14)
+    RESOLVE,  # va | kind << 32 | supervisor << 36, address of 6 integers: they become what the MMU says of the access
+) = range(15)
 CPU_REGISTERS = 19
 
 

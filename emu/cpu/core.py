@@ -124,6 +124,7 @@ class Core:
         self.devices = Fields(self.array["devices"])
         self.state["mmu"] = new_mmu(itlb_entries, dtlb_entries, policy, cas_uses_mmutr, seed)[0]
         self.banks: list[Bank] = []
+        self._bank_records: list[Any] = []  # as the shared record has them
         self._held: list[NDArray[Any]] = []  # what only unicorn and compiled code look at, until the machine is closed
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
@@ -290,6 +291,7 @@ class Core:
         if executable and self.layout is None:
             self._add_shadow(record, size)
         self.banks.append(bank)
+        self._bank_records.append(record.copy())
         self.state["n_banks"] = len(self.banks)
         return bank
 
@@ -408,6 +410,19 @@ class Core:
             c.c_uint8.from_address(host).value = byte
         self.state["in_code_write"] = 2
 
+    def host_address(self, va: int, kind: int) -> int:
+        """Where the byte at ``va`` is in this process, and those behind it on its 1-KB page; 0 if it is no memory that
+        a supervisor access, or a fetch in the present mode, could reach."""
+        return self.ask(compiled.VIEW, va, kind)
+
+    def resolve(self, va: int, kind: int, supervisor: bool) -> tuple[int, int, int, int, int, int]:
+        """What :func:`emu.mmu.attributes.resolve` says of an access: source, entry, PA, permissions, cache mode, page
+        bits. Changes nothing."""
+        found = np.zeros(6, np.int64)
+        self.ask(compiled.RESOLVE, va | kind << 32 | int(supervisor) << 36, _address(found))
+        source, entry, pa, perms, mode, bits = found.tolist()
+        return source, entry, pa, perms, mode, bits
+
     def _look(self, va: int, size: int, kind: int) -> bytes:
         found = bytearray()
         for i in range(size):
@@ -442,6 +457,40 @@ class Core:
         self._miss_pc[:] = np.frombuffer(miss_pc, np.int64).reshape(-1, 3)
         for (data, _pages), saved in zip(self._sram, sram, strict=True):
             data[:] = np.frombuffer(saved, np.uint8)
+        self._resume(context)
+
+    def _resume(self, context: bytes) -> None:
         library.context_restore(self.uc, context)
         self.state["armed_count"] = 0
         self.state["in_code_write"] = 2
+
+    def areas(self) -> list[NDArray[np.uint8]]:
+        """Everything that the guest can change, in place: the record, misses by PC, core SRAM, the banks of memory.
+
+        With :meth:`context` and :meth:`unread`, which are no memory of ours, it is the state of the machine.
+        """
+        own = [self.array.view(np.uint8), self._miss_pc.reshape(-1).view(np.uint8)]
+        return [*own, *(data for data, _pages in self._sram), *(bank.data for bank in self.banks)]
+
+    def context(self) -> bytes:
+        """unicorn's registers."""
+        return library.context_save(self.uc)
+
+    def unread(self) -> bytes:
+        """What waits on the line to PSC0's receiver."""
+        psc = self.devices["psc"][0]
+        data: bytes = self._line[np.arange(int(psc["line_read"]), int(psc["line_written"])) % LINE].tobytes()
+        return data
+
+    def resume_at(self, context: bytes, unread: bytes) -> None:
+        """The :meth:`areas` have been put back to what they were once; so are the other parts now."""
+        psc = self.devices["psc"][0]
+        first = int(psc["line_read"])
+        self._line[np.arange(first, first + len(unread)) % LINE] = np.frombuffer(unread, np.uint8)
+        self._resume(context)
+
+    def show_banks(self, count: int) -> None:
+        """Let the guest see the first ``count`` banks only: the others are attached later."""
+        for i in range(int(self.state["n_banks"]), count):
+            self.state["banks"][i] = self._bank_records[i]
+        self.state["n_banks"] = count

@@ -4,6 +4,7 @@ Sheet 3.1 to 3.6. unicorn delivers nothing by itself; both engines come here.
 """
 
 from emu.cpu.blocks import unwind
+from emu.cpu.catch import catch_exception, forget_access
 from emu.cpu.memory import halt, read32, write32
 from emu.cpu.processor import (
     A7,
@@ -160,6 +161,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     s.trace_pending = 0
     s.hold_instructions = s.instructions
     s.done_at = -1
+    catch_exception(s, vector, fs, pc)
     return True
 
 
@@ -183,6 +185,8 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
     if s.postponed:  # it is one of a device, and the machine must be left first: the instruction has not begun
         s.postponed = 0
         return False
+    forget_access(s)
+    s.refused_va, s.refused_kind, s.refused_supervisor = va, kind, supervisor
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
     if source >= 0 and permits(perms, kind):
         # Translated, but nothing answers on the bus (sheet 7 item 29).

@@ -4,6 +4,7 @@ Both engines share these functions; only leaving the machine in the middle of an
 """
 
 from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
+from emu.cpu.catch import catch_load, waits_for_load
 from emu.cpu.charges import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.cpu.clock import now
 from emu.cpu.effects import apply_effect, code_still_mapped
@@ -113,6 +114,9 @@ def window_read(s: State, offset: int, size: int) -> int:
 @njit
 def window_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the MMU register window, and its consequences for the softmmu and the running block."""
+    if not is_over(s) and waits_for_load(s, offset):
+        stop_here(s, EVENT_CHARGE)
+        return
     if is_over(s) or not charge(s, MMU_REGISTER):
         return
     if s.swallow:
@@ -121,6 +125,7 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
     overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
     effect = window.write(s.mmu, offset, size, value)
     if effect:
+        catch_load(s, offset, size, value)
         apply_effect(s, effect, overlaps)
         if s.native and not s.emulating and not code_still_mapped(s):
             # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its

@@ -5,6 +5,7 @@ and their hits count for replacement.
 """
 
 from emu.cpu.address_map import MBAR_SIZE, UC_MBAR, UC_UNMAPPED, UC_WINDOW
+from emu.cpu.catch import catch_access
 from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.raw import (
     call_ctl,
@@ -234,6 +235,7 @@ def reach(s: State, va: int, kind: int) -> int:
         touch_data(s, entry)
     if is_full(s):
         wait_for_data(s, source, pa, 4, kind, cm, s.cycles)
+    catch_access(s, va, 4, kind)
     if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
     return host

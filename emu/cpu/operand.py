@@ -3,6 +3,7 @@
 Only what the intercepted instructions can name (CFPRM 2.2): data addressing modes without writes.
 """
 
+from emu.cpu.catch import catch_access
 from emu.cpu.charges import CM_INHIBITED, charge_accesses
 from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.device_operand import read_device
@@ -101,6 +102,7 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
                 if source == TLB:
                     touch_data(s, entry)
                 done, value = read_device(s, where, size)
+                catch_access(s, va, size, READ)
                 return OPERAND_OK if done else OPERAND_FAULT, value
             return OPERAND_FAULT, at
         if va + i == next_part:
@@ -111,6 +113,7 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
             next_part = end
         value = value << 8 | load8(host)
     time_parts(s, READ)
+    catch_access(s, va, size, READ)
     return OPERAND_OK, value
 
 

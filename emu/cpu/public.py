@@ -11,6 +11,7 @@ from numba import carray, types
 
 from emu.cpu.address_map import UC_ALONE, UC_SCRATCH
 from emu.cpu.blocks import unwind
+from emu.cpu.catch import is_near_watch
 from emu.cpu.charges import CM_INHIBITED
 from emu.cpu.data_time import is_full
 from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
@@ -61,7 +62,7 @@ def end_with(s: State, event: int) -> bool:
 def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
     """Answer a data fill of a plain page: memory, permitted, not inhibited, no 1-KB pages, no store to code."""
     source, entry, pa, perms, cm, bits = resolve(s.mmu, page, kind, 1 - user)
-    if not permits(perms, kind) or cm & CM_INHIBITED or is_full(s):
+    if not permits(perms, kind) or cm & CM_INHIBITED or is_full(s) or is_near_watch(s, page):
         return False
     where, host, pages = place(s, source, pa)
     if host == 0 or bits == SMALL_PAGE_BITS:

@@ -16,6 +16,7 @@ from emu.cpu.compiled import (
     INTERRUPT,
     MOVE_PIN,
     MOVEC,
+    RESOLVE,
     SET_PC,
     SET_REGISTER,
     SET_SR,
@@ -60,6 +61,18 @@ def list_cpu(s: State, where: int) -> None:
 
 
 @njit
+def list_translation(s: State, va: int, kind: int, supervisor: int, where: int) -> None:
+    """Store who answers for ``va``, entry, PA, permissions, cache mode and page bits at the host address ``where``."""
+    source, entry, pa, perms, mode, bits = resolve(s.mmu, va, kind, supervisor)
+    store64(where, source)
+    store64(where + 8, entry)
+    store64(where + 16, pa)
+    store64(where + 24, perms)
+    store64(where + 32, mode)
+    store64(where + 40, bits)
+
+
+@njit
 def write_control(s: State, number: int, value: int) -> None:
     """As MOVEC does, with what the engine keeps beside the register."""
     movec(s.mmu, number, value)
@@ -93,6 +106,8 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
         result = processor.get_usp(s)
     elif request == GET_CPU:
         list_cpu(s, first)
+    elif request == RESOLVE:
+        list_translation(s, first & 0xFFFFFFFF, first >> 32 & 15, first >> 36 & 1, second)
     elif request == MOVEC:
         write_control(s, first, second)
     elif request == INTERRUPT:

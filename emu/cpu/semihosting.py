@@ -4,7 +4,6 @@ Numbers and conventions of QEMU ``target/m68k/m68k-semi.c`` and libgloss ``m68k/
 needs for output, input and its exit status is served; every other call answers -1 with ENOSYS, as if it were absent.
 """
 
-import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +56,6 @@ class Semihosting:
     def _read(self, fd: int, address: int, length: int) -> tuple[int, int]:
         if fd != 0:
             return -1, EBADF
-        data = sys.stdin.buffer.readline(length)
+        data = self._machine.read_line(length)
         self._machine.core.poke(address, data)
         return len(data), 0

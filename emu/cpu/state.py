@@ -19,6 +19,7 @@ State = Any  # a numba record of STATE_DTYPE; numba has no types for mypy
 MAX_BANKS = 16
 MAX_REGIONS = 64
 MAX_STOPS = 64
+MAX_WATCHES = 32
 MAX_ARMED = 8
 IMAGES = 512
 MEMO = 8192
@@ -262,6 +263,22 @@ STATE_DTYPE = np.dtype(
         ("stops", "i8", (MAX_STOPS,)),
         ("n_stops", "i8"),
         ("stop_skip", "i8"),  # the stop address that this run() started on
+        # what a debugger waits for (emu.cpu.catch)
+        ("catch_vectors", "i1", (VECTORS,)),  # exceptions that end the run, by vector
+        ("catch_loads", "i8"),  # whether loads of TLB entries do
+        ("watches", "i8", (MAX_WATCHES, 4)),  # VA [start, end), 1 << kind of the accesses, ASID or -1
+        ("n_watches", "i8"),
+        ("watch_host_pc", "i8"),  # an operand that crosses a page and has been looked at
+        ("watch_block", "i8"),
+        ("refused_va", "i8"),  # of the latest access error
+        ("refused_kind", "i8"),
+        ("refused_supervisor", "i8"),
+        ("caught", "i8"),  # CAUGHT_*: what ended the run,
+        ("caught_number", "i8"),  # its vector, TLB address, or bytes
+        ("caught_va", "i8"),  # what was accessed, and how
+        ("caught_kind", "i8"),
+        ("caught_pc", "i8"),  # of an exception: stacked PC, fault status
+        ("caught_fs", "i8"),
         ("event", "i8"),  # EVENT_*: why unicorn was left
         ("event_vector", "i8"),
         ("swallow_va", "i8"),
@@ -329,7 +346,8 @@ STATE_DTYPE = np.dtype(
         ("idle_granted", "i8"),  # how far the host lets time pass
     ]
 )
-ATTENTION_IRQ, ATTENTION_STOPS, ATTENTION_PROFILE = 1, 2, 4
+ATTENTION_IRQ, ATTENTION_STOPS, ATTENTION_PROFILE, ATTENTION_CATCH = 1, 2, 4, 8
+CAUGHT_EXCEPTION, CAUGHT_LOAD, CAUGHT_ACCESS = 1, 2, 3
 STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
 ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
 
@@ -338,6 +356,7 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_NONE,
     EVENT_LIMIT,  # also ends the run, when it is the budget's limit
     EVENT_ADDRESS,  # the same
+    EVENT_CAUGHT,  # the same
     EVENT_STEP,
     EVENT_IRQ,
     EVENT_TRACE,
@@ -362,7 +381,7 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_IDLE,
     EVENT_PROFILE,
     EVENT_FAIL,
-) = range(27)
+) = range(28)
 
 (
     HALT_NONE,

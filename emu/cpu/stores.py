@@ -1,5 +1,6 @@
 """Results of intercepted instructions: written through the MMU model, all of them or nothing."""
 
+from emu.cpu.catch import catch_access
 from emu.cpu.device_operand import write_device
 from emu.cpu.memory import holds_code, place, touch_data
 from emu.cpu.operand import note_part, part_end, time_parts
@@ -28,7 +29,9 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
             if i == 0 and where >= 0:
                 if source == TLB:
                     touch_data(s, entry)
-                return write_device(s, where, size, value), at
+                done = write_device(s, where, size, value)
+                catch_access(s, va, size, WRITE)
+                return done, at
             return False, at
     s.n_timed = 0
     next_part = va
@@ -48,4 +51,5 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
         if not s.native:
             follow(s, host, 1)
     time_parts(s, WRITE)
+    catch_access(s, va, size, WRITE)
     return True, 0

@@ -8,6 +8,7 @@ in front of the TLB change no state and stay resident. A softmmu fill is never a
 
 from emu.cpu.access_time import take_time
 from emu.cpu.address_map import UC_BOUNCE
+from emu.cpu.catch import catch_access, is_near_watch, is_seen_again, is_watched
 from emu.cpu.charges import CM_INHIBITED, charge_inhibited, count_inhibited
 from emu.cpu.data_time import is_full
 from emu.cpu.images import NO_ACCESS, arm, keep_image, keep_image_in_time
@@ -163,6 +164,13 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     if where < 0:
         return FILL_FAULT, 0, 0, 0, -1, 0
     extent = SINGLE if s.reference or is_full(s) else WHOLE
+    watched = is_near_watch(s, va)
+    if watched:
+        extent = SINGLE
+        if not is_seen_again(s, va, size) and is_watched(s, va, size, kind):
+            if not s.single:
+                return FILL_CHARGE, 0, 0, 0, -1, 0
+            catch_access(s, va, size, kind)
     if kind == READ and not perms & PERM_W and host:
         # A read-modify-write is refused at its read (sheet 1.11): whoever knows the instruction must look at each one.
         if not s.read_only_checked:
@@ -195,7 +203,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
                 return outcome, 0, 0, 0, -1, 0
     s.granted_memory = 1 if host else 0
     if host and is_full(s):
-        again = perms & PERM_W and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
+        again = perms & PERM_W and not watched and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
         s.granted_pa, s.granted_mode = pa if again else -1, cm
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
 
@@ -260,7 +268,8 @@ def fill_fetch(s: State, va: int, user: int) -> int:
     perms = PERM_X
     if source != TLB:
         data_source, _e, data_pa, data_perms, data_cm, _b = resolve(s.mmu, va, READ, 1 - user)
-        if data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED:
+        readable = data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED
+        if readable and not is_near_watch(s, va):
             perms |= data_perms & PERM_R
     drop_small_code(s)
     extent = WHOLE

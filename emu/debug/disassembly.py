@@ -11,9 +11,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from emu.timing.optable import F_ILLEGAL, opcode_table
+from emu.timing.optable import F_ILLEGAL, F_INDEXED, opcode_table
 
-__all__ = ["CONTROL_REGISTERS", "Line", "disassemble"]
+__all__ = ["CONTROL_REGISTERS", "FPU_OPMODES", "Line", "disassemble"]
 
 # MOVEC numbers of the V4e (hardware sheet 2.1).
 CONTROL_REGISTERS = {
@@ -33,6 +33,15 @@ CONTROL_REGISTERS = {
 _MOVEC = 0x4E7B
 _TST_MASK, _TST = 0xFF00, 0x4A00
 _MOVE_BYTE_OF_AN_MASK, _MOVE_BYTE_OF_AN, _WORD_BIT = 0xF178, 0x7108, 0x40
+_MOVES, _INDEXED, _PC_INDEXED, _FULL_FORMAT = (1, 2, 3), 6, 0o73, 0x100
+# FPU: by the upper three bits of the extension word what is done; opmodes and source formats (548xRM 6.6): no X, no P.
+_FPU_MASK, _FPU = 0xFFC0, 0xF200
+_FPU_REGISTERS, _FPU_LOAD, _FPU_STORE, _FPU_CONTROL, _FPU_MULTIPLE = 0, 2, 3, (4, 5), (6, 7)
+_FPU_FORMATS, _FPU_DOUBLE = (0, 1, 4, 5, 6), 5
+FPU_OPMODES = frozenset(
+    {0x00, 0x01, 0x03, 0x04, 0x18, 0x1A, 0x20, 0x22, 0x23, 0x28, 0x38, 0x3A}
+    | {mode + double for mode in (0x40, 0x41, 0x58, 0x5A, 0x60, 0x62, 0x63, 0x68) for double in (0, 4)}
+)
 # MOVE.B/W/L <ea>,D0 has the same effective address, and the same extension words, as TST.B/W/L <ea>.
 _MOVE_FOR_TST_SIZE = {0x00: (0x1000, "b"), 0x40: (0x3000, "w"), 0x80: (0x2000, "l")}
 
@@ -104,7 +113,57 @@ def _one(window: bytes, va: int) -> Line:
     if entry["flags"] & F_ILLEGAL or size > len(window):
         return Line(va, window[:2], _as_data(window[:2]))
     code = window[:size]
+    if size > 2 and not _completes(op, int(entry["forbidden"]), code):
+        return Line(va, code, _as_data(code))
     return Line(va, code, _text(op, code, va) or _as_data(code))
+
+
+def _completes(op: int, forbidden: int, code: bytes) -> bool:
+    """Whether the V4e has an instruction with this op word and these extension words.
+
+    Those that it refuses the engine refuses too, after having fetched as many words as the op word asks for.
+    """
+    extension = _word(code, 2)
+    if _has_full_index(op, code):
+        return False
+    if op & _FPU_MASK != _FPU:
+        return not extension & forbidden
+    mode, kind = op & 0x3F, extension >> 13
+    if kind == _FPU_REGISTERS:
+        return mode == 0 and extension & 0x7F in FPU_OPMODES
+    if kind == _FPU_LOAD:
+        return extension & 0x7F in FPU_OPMODES and _fpu_operand(mode, extension)
+    if kind == _FPU_STORE:
+        return mode >> 3 != 7 and _fpu_operand(mode, extension)
+    if kind in _FPU_MULTIPLE:
+        return extension & 0x1F00 == 0x1000 and mode >> 3 in (2, 5, 7)
+    return kind in _FPU_CONTROL and extension >> 10 & 7 in (1, 2, 4)
+
+
+def _has_full_index(op: int, code: bytes) -> bool:
+    """Whether an index is in the full format of the 68020, with indirection and displacements of its own."""
+    last = len(code) - 2
+    found = []
+    if op >> 12 in _MOVES:
+        if op >> 6 & 7 == _INDEXED:
+            found.append(last)
+        if _is_indexed(op & 0x3F):
+            found.append(2)
+    elif opcode_table()[op]["flags"] & F_INDEXED:
+        found.append(last)
+    return any(_word(code, at) & _FULL_FORMAT for at in found)
+
+
+def _is_indexed(mode: int) -> bool:
+    """Whether a 6-bit effective address is (d8,An,Xi) or (d8,PC,Xi)."""
+    return mode >> 3 == _INDEXED or mode == _PC_INDEXED
+
+
+def _fpu_operand(mode: int, extension: int) -> bool:
+    """Whether the effective address can hold a number of this format: no address register; a double no register."""
+    number_format = extension >> 10 & 7
+    no_double = mode >> 3 == 0
+    return number_format in _FPU_FORMATS and mode >> 3 != 1 and not (no_double and number_format == _FPU_DOUBLE)
 
 
 def _text(op: int, code: bytes, va: int) -> str | None:

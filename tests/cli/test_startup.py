@@ -35,7 +35,7 @@ def loaded_by(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("run", "--help"), ("compare", "--help"), ("sweep", "--help")], ids=" ".join
+    "arguments", [("--help",), *((name, "--help") for name in ("run", "compare", "sweep", "gdb"))], ids=" ".join
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) == []

@@ -10,8 +10,9 @@ from emu.timing.optable import F_ILLEGAL, opcode_table
 
 TABLE = opcode_table()
 LEGAL_OPS = [int(op) for op in np.flatnonzero((TABLE["flags"] & F_ILLEGAL) == 0)]
-# Second words of which one makes any two-word form complete (MULU.L, MULS.L, WDEBUG, FMOVE in and out, FMOVEM).
-SECOND_WORDS = (0x0000, 0x0800, 0x0003, 0x4400, 0x6400, 0xD001)
+# Second words of which one makes any two-word form complete (MULU.L, MULS.L, WDEBUG, FMOVE in and out, FMOVEM and
+# FMOVE to FPIAR).
+SECOND_WORDS = (0x0000, 0x0800, 0x0003, 0x4400, 0x6400, 0xD001, 0x8400)
 
 
 def text(code: str) -> str:

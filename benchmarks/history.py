@@ -1,0 +1,116 @@
+"""``python -m benchmarks.history``: what a history costs, and how long ways back take, on a long run of Linux."""
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from emu.board import get_board
+from emu.debug.catcher import Wait
+from emu.debug.history import Moment
+from emu.debug.session import Load, Miss, Session
+from emu.elf import Elf, load_elf
+from emu.machine import Machine
+
+ROOT = Path(__file__).resolve().parents[1]
+VMLINUX = ROOT / "build" / "linux" / "vmlinux"
+COMMANDS = ROOT / "firmware" / "linux" / "commands.txt"
+LAST_COMMAND = b"exit"
+GOAL = 0.5  # seconds of one step back, anywhere in
+LENGTH = 100_000_000  # instructions
+WAITING = 5_000_000
+MISSES = 20  # misses to go back to, one after the other
+
+
+def machine(elf: Elf, timing: str) -> Machine:
+    """A board whose Linux gets the commands of its tests again and again."""
+    made = Machine(get_board("m5475evb"), timing=timing)
+    made.load_elf(elf)
+    commands = [line for line in COMMANDS.read_bytes().splitlines() if line.strip() != LAST_COMMAND]
+    script = 20 * b"".join(line + b"\n" for line in commands)
+    made.when_listening(lambda: script)
+    return made
+
+
+def seconds(what: object, *arguments: int) -> float:
+    """How long a call takes."""
+    assert callable(what)
+    started = time.perf_counter()
+    what(*arguments)
+    return time.perf_counter() - started
+
+
+def waiting(session: Session, wait: Wait, stops: tuple[int, ...]) -> float:
+    """Seconds for some millions of instructions in the middle of the run, from event to event."""
+    session.goto(LENGTH // 2)
+    end = Moment(LENGTH // 2 + WAITING, 0, 0)
+    started = time.perf_counter()
+    while session.history.forward(end, stops=stops, wait=wait).found:
+        pass
+    return time.perf_counter() - started
+
+
+def line(name: str, times: list[float]) -> None:
+    """Median and worst, in milliseconds."""
+    print(f"{name:38} median {1000 * statistics.median(times):7.1f} ms   worst {1000 * max(times):7.1f} ms")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
+    parser.add_argument("--timing", default="flat", help="level of the time model (default flat)")
+    parser.add_argument("--memory", type=int, default=512, metavar="MB", help="for checkpoints (default 512)")
+    parser.add_argument("--places", type=int, default=40, metavar="N", help="random places to go to (default 40)")
+    arguments = parser.parse_args()
+    if not VMLINUX.exists():
+        print("not measured: there is no Linux; `make linux` builds one", file=sys.stderr)
+        return 1
+    elf = load_elf(VMLINUX)
+
+    with machine(elf, arguments.timing) as plain:
+        alone = seconds(plain.run, LENGTH)
+        counters = plain.counters()
+    guest = machine(elf, arguments.timing)
+    session = Session(guest, memory=arguments.memory << 20)
+    history = session.history
+    recorded = seconds(session.goto, LENGTH)
+    same = guest.counters().to_dict() == counters.to_dict()
+    print(f"{counters.instructions:,} instructions, timing {arguments.timing}; counters the same: {same}")
+    print(f"with a history {recorded / alone:.2f} times as long as without ({recorded:.2f} s, {alone:.2f} s)")
+    print(f"{len(history.checkpoints)} checkpoints, {history.bytes_kept / (1 << 20):.1f} MB")
+
+    rng = random.Random(1)
+    places = [rng.randrange(1, LENGTH) for _ in range(arguments.places)]
+    there, back = [], []
+    for place in places:
+        there.append(seconds(session.goto, place))
+        back.append([seconds(session.reverse_step) for _ in range(5)])
+    line("goto, from anywhere", there)
+    first = [times[0] for times in back]
+    line(f"a step back there (goal {1000 * GOAL:.0f} ms)", first)
+    line("the next steps back", [t for times in back for t in times[1:]])
+
+    session.goto(LENGTH)
+    point = session.add_catchpoint(Miss())
+    line("back to the miss before", [seconds(session.reverse_continue) for _ in range(MISSES)])
+    session.remove(point.number)
+    session.goto(LENGTH)
+    entry = int(guest.core.state["mmu"]["dtlb_base"]) + 5
+    point = session.add_catchpoint(Load(entry))
+    line("back to the load of a TLB entry before", [seconds(session.reverse_continue) for _ in range(MISSES)])
+    session.remove(point.number)
+
+    cheap = waiting(session, Wait(), ())
+    for name, wait, stops in (
+        ("a stop address", Wait(), (elf.address("panic"),)),
+        ("all exceptions", Wait(frozenset(range(256))), ()),
+    ):
+        print(f"running with {name} to wait for: {waiting(session, wait, stops) / cheap:.1f} times as long as without")
+    session.close()
+    guest.close()
+    return 0 if same and max(first) < GOAL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
