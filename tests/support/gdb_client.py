@@ -107,7 +107,8 @@ def cfemu_gdb(*arguments: object) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(SECONDS)
-        process.stderr.close()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def run_gdb(elf: Path, port: int, commands: Sequence[str]) -> str:
