@@ -1,6 +1,8 @@
-"""The command ``cfemu gdb``: a program, or a row of a scenario, for gdb to debug."""
+"""The commands ``cfemu gdb`` and ``cfemu step``: a program, or a row of a scenario, under a debugger."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ __all__ = ["register"]
 
 EXIT_INTERRUPTED = 130
 MEGABYTE = 1 << 20
+HARDWARE_TLB = 32  # entries
 ANY_FREE_PORT = 0
 
 GDB_EPILOG = """\b
@@ -35,86 +38,104 @@ Exit status: 0 when gdb kills the guest; 2 for bad input; 130 after Ctrl-C.
 """
 
 
+STEP_EPILOG = """\b
+Examples:
+  cfemu step hello.elf --board m5475evb
+  cfemu step --scenario default --strategy reserve --mapping paged-8k --workload ping-pong
+  cfemu step hello.elf --board m5475evb -x next-miss -x why
+  cfemu step hello.elf --board m5475evb --script commands.txt --json
+
+On the screen: s, n, c, f as in gdb, r before them goes backwards; m goes to the next TLB miss, y says why it happened;
+: is the command line, ? lists everything. --script and -x need no screen and print each command's answer.
+docs/debugging.md walks through it.
+
+\b
+Exit status: 0; 2 for bad input, with the line of a script that is wrong; 130 after Ctrl-C.
+"""
+
+# What both debuggers take.
+ElfArgument = Annotated[
+    Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
+]
+ScenarioOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Instead: run a row of this scenario, file or name, and debug that.", show_default=False
+    ),
+]
+StrategyOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
+]
+MappingOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
+]
+WorkloadOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False)
+]
+MemoryOption = Annotated[
+    int, typer.Option(metavar="MB", min=1, help="What the history may take; less makes ways back longer.")
+]
+BoardOption = Annotated[str, typer.Option(metavar="NAME", help="Memory map and devices; see `cfemu boards`.")]
+EngineOption = Annotated[EngineName, typer.Option(help="How to run it; all give the same counts.")]
+InputOption = Annotated[
+    Path | None,
+    typer.Option("--input", metavar="FILE", help="Type this as soon as the guest listens.", show_default=False),
+]
+LoadOption = Annotated[
+    list[str] | None, typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False)
+]
+SymbolsOption = Annotated[
+    list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
+]
+TimingOption = Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")]
+ClockOption = Annotated[ClockName, typer.Option(help="What devices count as time.")]
+CostsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+]
+TlbOption = Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")]
+
+
 def register(app: typer.Typer) -> None:
-    """Add ``gdb`` to ``app``."""
+    """Add ``gdb`` and ``step`` to ``app``."""
     app.command("gdb", epilog=GDB_EPILOG, help="Serve a program, or a row of a scenario, to gdb; time runs both ways.")(
         gdb
+    )
+    app.command("step", epilog=STEP_EPILOG, help="Step through a program or a row of a scenario; time runs both ways.")(
+        step
     )
 
 
 def gdb(
-    elf: Annotated[
-        Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
-    ] = None,
-    scenario: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Instead: run a row of this scenario, file or name, and debug that.",
-            show_default=False,
-        ),
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    workload: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False),
-    ] = None,
+    elf: ElfArgument = None,
+    scenario: ScenarioOption = None,
+    strategy: StrategyOption = None,
+    mapping: MappingOption = None,
+    workload: WorkloadOption = None,
     host: Annotated[str, typer.Option(metavar="ADDR", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one and prints it.")
     ] = ANY_FREE_PORT,
-    memory: Annotated[
-        int, typer.Option(metavar="MB", min=1, help="What the history may take; less makes ways back longer.")
-    ] = 512,
-    board: Annotated[str, typer.Option(metavar="NAME", help="Memory map and devices; see `cfemu boards`.")] = (
-        "coyotos128"
-    ),
-    engine: Annotated[EngineName, typer.Option(help="How to run it; all give the same counts.")] = EngineName.AUTO,
-    script: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="FILE", help="Type this as soon as the guest listens.", show_default=False),
-    ] = None,
-    load: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False),
-    ] = None,
-    symbols: Annotated[
-        list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
-    ] = False,
-    timing: Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")] = (
-        TimingName.FLAT
-    ),
-    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
-    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
+    memory: MemoryOption = 512,
+    board: BoardOption = "coyotos128",
+    engine: EngineOption = EngineName.AUTO,
+    script: InputOption = None,
+    load: LoadOption = None,
+    symbols: SymbolsOption = None,
+    strict: StrictOption = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
 ) -> None:
-    options = machine_options(engine, timing, clock, costs)
-    of_scenario = (strategy, mapping, workload)
-    if (elf is None) == (scenario is None):
-        raise UsageError("name either a program or, with --scenario, a scenario")
-    if scenario is None and any(value is not None for value in of_scenario):
-        raise UsageError("--strategy, --mapping and --workload are about a scenario")
-    if scenario is not None and (load or symbols or script or strict or tlb != 32):
-        raise UsageError("--load, --symbols, --input, --strict and --tlb are about a program")
     check_host(host)
-    if elf is not None:
-        target = program(elf, board, options, (load or [], symbols or [], strict, tlb), script, memory * MEGABYTE)
-    else:
-        from kernel_model.debugging import open_scenario
-
-        print("cfemu: recording the run ...", file=sys.stderr)
-        target = open_scenario(scenario, *of_scenario, options, memory=memory * MEGABYTE, on_console=show_output)
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, tlb, script)
+    row = Row(scenario, strategy, mapping, workload)
+    options = machine_options(engine, timing, clock, costs)
+    target = open_target(program, row, options, memory * MEGABYTE, show_output)
     from emu.debug.command import serve_gdb
 
     try:
@@ -125,21 +146,104 @@ def gdb(
         target.close()
 
 
-def program(
-    elf: Path,
-    board: str,
-    options: "MachineOptions",
-    setup: tuple[list[str], list[Path], bool, int],
-    script: Path | None,
-    memory: int,
-) -> "Target":
-    """The program on its board."""
-    from emu.debug.target import open_elf
-    from emu.foreground import Setup
+def step(
+    elf: ElfArgument = None,
+    scenario: ScenarioOption = None,
+    strategy: StrategyOption = None,
+    mapping: MappingOption = None,
+    workload: WorkloadOption = None,
+    commands: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--command", "-x", metavar="CMD", help="Run this command, without a screen; repeatable.", show_default=False
+        ),
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="First run the commands of a file (-: standard input).", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each command.")] = False,
+    memory: MemoryOption = 512,
+    board: BoardOption = "coyotos128",
+    engine: EngineOption = EngineName.AUTO,
+    typed: InputOption = None,
+    load: LoadOption = None,
+    symbols: SymbolsOption = None,
+    strict: StrictOption = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
+) -> None:
+    from emu.debug.stepper.run import commands_of, step_target
 
-    load, symbols, strict, tlb = setup
-    what = Setup(elf, board, options, load=tuple(load), symbols=tuple(symbols), strict=strict, tlb=tlb)
-    return open_elf(what, script, memory=memory, on_console=show_output)
+    lines = commands_of(script, commands or (), as_json=as_json)
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, tlb, typed)
+    row = Row(scenario, strategy, mapping, workload)
+    target = open_target(program, row, machine_options(engine, timing, clock, costs), memory * MEGABYTE, None)
+    try:
+        step_target(target, lines, as_json=as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What was said of a program; ``typed``: a file that is typed on its console."""
+
+    elf: Path | None
+    board: str
+    load: tuple[str, ...]
+    symbols: tuple[Path, ...]
+    strict: bool
+    tlb: int
+    typed: Path | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was said of a row of a scenario."""
+
+    scenario: str | None
+    strategy: str | None
+    mapping: str | None
+    workload: str | None
+
+
+def open_target(
+    program: Program,
+    row: Row,
+    options: "MachineOptions",
+    memory: int,
+    on_console: Callable[[bytes], None] | None,
+) -> "Target":
+    """The program on its board, or the recorded row. UsageError unless it is one of them."""
+    if (program.elf is None) == (row.scenario is None):
+        raise UsageError("name either a program or, with --scenario, a scenario")
+    if row.scenario is None and any((row.strategy, row.mapping, row.workload)):
+        raise UsageError("--strategy, --mapping and --workload are about a scenario")
+    of_program = program.load or program.symbols or program.typed or program.strict or program.tlb != HARDWARE_TLB
+    if row.scenario is not None and of_program:
+        raise UsageError("--load, --symbols, --input, --strict and --tlb are about a program")
+    if program.elf is not None:
+        from emu.debug.target import open_elf
+        from emu.foreground import Setup
+
+        what = Setup(
+            *(program.elf, program.board, options),
+            load=program.load,
+            symbols=program.symbols,
+            strict=program.strict,
+            tlb=program.tlb,
+        )
+        return open_elf(what, program.typed, memory=memory, on_console=on_console)
+    from kernel_model.debugging import open_scenario
+
+    if sys.stderr.isatty():
+        print("cfemu: recording the run ...", file=sys.stderr)
+    return open_scenario(
+        row.scenario, row.strategy, row.mapping, row.workload, options, memory=memory, on_console=on_console
+    )
 
 
 def check_host(host: str) -> None:

@@ -26,6 +26,7 @@ MACHINE_SURFACE = {
     "emu.debug.command",
     "emu.debug.history",
     "emu.debug.session",
+    "emu.debug.stepper.run",
     "emu.debug.target",
     "emu.debug.threads",
     "emu.elf",
@@ -59,7 +60,8 @@ ALLOWED = {
 FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
-    "elftools": {"emu.elf"},
+    "elftools": {"emu.elf", "emu.lines"},
+    "textual": {"emu.debug.stepper.app"},
     "pyarrow": {"emu.trace.exports", "kernel_model.sweep.columns", "kernel_model.sweep.store"},
     "duckdb": {"kernel_model.sweep.query"},
     "distributed": {"kernel_model.sweep.workers"},  # optional
