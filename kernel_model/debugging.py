@@ -20,6 +20,7 @@ from kernel_model.devices import synthetic
 from kernel_model.experiment import Job, jobs, load_nucleus, nucleus_of, plan_of, wanted, with_processes
 from kernel_model.layout import Plan, PlanRefused
 from kernel_model.processes import Processes
+from kernel_model.questions import tell_call
 from kernel_model.scenario import Scenario, load_scenario
 from kernel_model.session import INSTRUCTION_BUDGET, Session
 from kernel_model.workloads import WORKLOADS, Workload
@@ -82,7 +83,8 @@ def open_scenario(
         f"{job.strategy}, {job.mapping.value} on {chosen.board}: {history.last.instructions:,} instructions recorded"
     )
     elf = nucleus_of(chosen).path
-    return Target(DebugSession(session.machine, history=history), title, (elf,), Processes(session), note)
+    debugged = DebugSession(session.machine, history=history)
+    return Target(debugged, title, (elf,), Processes(session), note, tell_call)
 
 
 def _first_possible(work: list[Job], workload: Workload | None) -> tuple[Job, Plan]:

@@ -547,7 +547,7 @@ class Session:
         name = VECTORS.get(taken.vector, f"vector {taken.vector}")
         if taken.vector != VECTOR_ACCESS_ERROR:
             return f"{name}, {where}"
-        region = self.region_of(taken.va) or "no region"
+        region = self.region_of(taken.va) or OTHER
         return f"{name}: {FAULT_STATUS[taken.fault_status]} at {taken.va:#010x} ({region}), {where}"
 
     # --- about calls

@@ -295,11 +295,13 @@ class Timeline:
             if at >= end:
                 break
             following = next((s.start for s in self._spans if s.start > at), end)
-            reached, events = self._observer.observe(at, min(end, following))
-            if reached <= at:
-                return at
-            self.add(at, reached, events)
-            at = reached
+            goal = min(end, following)
+            reached, events = self._observer.observe(at, goal)
+            if reached > at:
+                self.add(at, reached, events)
+            at = max(at, reached)
+            if reached < goal:  # the guest ends there
+                break
         return at
 
     def _merge(self) -> None:

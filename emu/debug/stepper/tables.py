@@ -200,13 +200,15 @@ def code_lines(
     lines: list[Line] = []
     stops = set(breakpoints)
     shown = _around(source, pc, count)
+    last_source = ""
     for at, instruction in enumerate(shown):
         va = instruction.va
         name = source.symbol(va)
         if (at == 0 or "+" not in name) and not name.startswith("0x"):
             lines.append((Cell(f"{name}:", "head"),))
-        if source_line and va in source_line:
-            lines.append((Cell(f"     {source_line[va]}", "source"),))
+        if source_line and va in source_line and source_line[va] != last_source:
+            last_source = source_line[va]
+            lines.append((Cell(f"     {last_source}", "source"),))
         mark = ("=>" if va == pc else "  ") + ("b" if va in stops else " ")
         text = f"{mark} {va:08x} {instruction.bytes.hex():12} {instruction.text}"
         lines.append((Cell(text, "now" if va == pc else ""),))
