@@ -44,6 +44,7 @@ Examples:
   cfemu step --scenario default --strategy reserve --mapping paged-8k --workload ping-pong
   cfemu step hello.elf --board m5475evb -x next-miss -x why
   cfemu step hello.elf --board m5475evb --script commands.txt --json
+  cfemu step boot.trace
 
 On the screen: s, n, c, f as in gdb, r before them goes backwards; m goes to the next TLB miss, y says why it happened;
 : is the command line, ? lists everything. --script and -x need no screen and print each command's answer.
@@ -104,9 +105,9 @@ def register(app: typer.Typer) -> None:
     app.command("gdb", epilog=GDB_EPILOG, help="Serve a program, or a row of a scenario, to gdb; time runs both ways.")(
         gdb
     )
-    app.command("step", epilog=STEP_EPILOG, help="Step through a program or a row of a scenario; time runs both ways.")(
-        step
-    )
+    app.command(
+        "step", epilog=STEP_EPILOG, help="Step through a program, a row of a scenario or a trace; time runs both ways."
+    )(step)
 
 
 def gdb(
@@ -175,9 +176,12 @@ def step(
     costs: CostsOption = None,
     tlb: TlbOption = 32,
 ) -> None:
-    from emu.debug.stepper.run import commands_of, step_target
+    from emu.debug.stepper.run import commands_of, is_trace, step_target, step_trace
 
     lines = commands_of(script, commands or (), as_json=as_json)
+    if elf is not None and is_trace(elf):
+        step_trace(elf, lines, as_json=as_json)
+        return
     program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, tlb, typed)
     row = Row(scenario, strategy, mapping, workload)
     target = open_target(program, row, machine_options(engine, timing, clock, costs), memory * MEGABYTE, None)

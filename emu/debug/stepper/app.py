@@ -79,6 +79,32 @@ PANES = (
 
 GRID = ("code", "dtlb", "log", "itlb", "registers", "mmu", "memory", "counters")  # two columns, row by row
 
+# Key, action, and what the footer says of it.
+SHORTCUTS = (
+    ("s", "go('step')", "step"),
+    ("n", "go('next')", "next"),
+    ("c", "go('continue')", "cont"),
+    ("f", "go('finish')", ""),
+    ("r", "reverse", "reverse"),
+    ("m", "run('next-miss')", "miss"),
+    ("M", "run('previous-miss')", ""),
+    ("l", "run('next-load')", ""),
+    ("L", "run('previous-load')", ""),
+    ("y", "run('why')", "why"),
+    ("b", "ask('break ')", ""),
+    ("w", "ask('watch ')", ""),
+    ("d", "ask('delete ')", ""),
+    ("k", "ask('mark ')", ""),
+    ("g", "ask('goto ')", ""),
+    ("/", "ask('search ')", ""),
+    ("\\", "ask('rsearch ')", ""),
+    (":", "ask('')", "command"),
+    ("enter", "run('')", ""),
+    ("?", "help", "help"),
+    ("q", "quit", "quit"),
+)
+OTHERS = ("leave", "interrupt")  # actions of keys that hold in the command line, too
+
 KEYS = """\
 s n c f      step, next, continue, finish      r then s n c f  the same backwards
 m  M         next, previous TLB miss           y               why did it miss
@@ -175,7 +201,8 @@ class CommandLine(Input):
     ]
 
     def __init__(self, stepper: Stepper) -> None:
-        super().__init__(id="command", placeholder=": for a command, ? for help", suggester=Completions(stepper))
+        hint = ": for a command, ? for help"
+        super().__init__(id="command", placeholder=hint, suggester=Completions(stepper), select_on_focus=False)
         self.cursor_blink = False
         self._stepper = stepper
         self._lines: list[str] = []
@@ -232,30 +259,13 @@ class StepperApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "go('step')", "step"),
-        Binding("n", "go('next')", "next"),
-        Binding("c", "go('continue')", "cont"),
-        Binding("f", "go('finish')", "finish", show=False),
-        Binding("r", "reverse", "reverse"),
-        Binding("m", "run('next-miss')", "miss"),
-        Binding("M", "run('previous-miss')", "miss before", show=False),
-        Binding("l", "run('next-load')", "next load", show=False),
-        Binding("L", "run('previous-load')", "load before", show=False),
-        Binding("y", "run('why')", "why"),
-        Binding("b", "ask('break ')", "break", show=False),
-        Binding("w", "ask('watch ')", "watch", show=False),
-        Binding("d", "ask('delete ')", "delete", show=False),
-        Binding("k", "ask('mark ')", "bookmark", show=False),
-        Binding("g", "ask('goto ')", "goto", show=False),
-        Binding("slash", "ask('search ')", "search", show=False),
-        Binding("backslash", "ask('rsearch ')", "search back", show=False),
-        Binding("colon", "ask('')", "command"),
-        Binding("enter", "run('')", "again", show=False),
-        Binding("question_mark,f1", "help", "help", key_display="?"),
-        Binding("q", "quit", "quit"),
+        *(
+            Binding(key, action, text, show=bool(text), key_display=key, priority=True)
+            for key, action, text in SHORTCUTS
+        ),
+        *(Binding(kind.key, f"pane('{kind.name}')", kind.title, show=False, priority=True) for kind in PANES),
         Binding("escape", "leave", "leave", show=False),
         Binding("ctrl+c", "interrupt", "interrupt", show=False, priority=True),
-        *(Binding(kind.key, f"pane('{kind.name}')", kind.title, show=False) for kind in PANES),
     ]
 
     def __init__(self, stepper: Stepper) -> None:
@@ -264,6 +274,16 @@ class StepperApp(App[None]):
         self._busy = False
         self._reverse = False
         self.answered: list[Line] = []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In the command line and in the help a letter is a letter. (Elsewhere keys act as soon as they come, so that
+        those behind a ``:`` that are typed fast are not taken for keys.)"""
+        typing = isinstance(self.focused, CommandLine) or isinstance(self.screen, HelpScreen)
+        return (
+            not typing
+            or action in OTHERS
+            or action not in {name.partition("(")[0] for _, name, _ in SHORTCUTS} | {"pane"}
+        )
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -307,7 +327,7 @@ class StepperApp(App[None]):
         """Go to the command line."""
         line = self.query_one(CommandLine)
         line.value = start
-        line.focus()
+        self.screen.set_focus(line)  # at once: what is typed fast must not be taken for keys
         line.cursor_position = len(start)
 
     @on(Input.Submitted)
@@ -328,7 +348,7 @@ class StepperApp(App[None]):
         """Out of the command line, or end what is running."""
         self._reverse = False
         self.action_interrupt()
-        self.query_one(f"#{self._shown}", Pane).focus()
+        self.screen.set_focus(self.query_one(f"#{self._shown}", Pane))
 
     def action_help(self) -> None:
         """Keys and commands."""

@@ -20,26 +20,25 @@ from emu.debug.catcher import ExceptionTaken, Found, TlbLoaded, Wait, Watch, cau
 from emu.debug.disassembly import Line
 from emu.debug.history import EVERY_VECTOR, Call, Edge, Moment
 from emu.debug.session import MISSES, SUPERVISOR, Load, Miss, Session, Stop
-from emu.debug.stepper.events import SIDES, Called, Cleared, Event, Image, Loaded, Missed, Raised, Switched, Timeline
-from emu.debug.stepper.source import Movement, Refill, Source
+from emu.debug.stepper.events import Called, Event, Missed, Raised, Timeline
+from emu.debug.stepper.source import Interrupted, Movement, Refill, Source
+from emu.debug.stepper.watcher import EntryWatcher
 from emu.debug.target import Target
 from emu.elf import Elf
-from emu.errors import CfemuError, UsageError
+from emu.errors import UsageError
 from emu.machine import Machine
 from emu.mmu.registers import (
     MMUBAR_BA,
     MMUBAR_V,
     MMUCR_ASM,
-    MMUTR_V,
     MOVEC_ASID,
     MOVEC_MMUBAR,
     OFFSET_MMUOR,
     VECTOR_ACCESS_ERROR,
 )
-from emu.mmu.state import DTLB, ITLB
 from emu.regions import OTHER
 
-__all__ = ["Interrupted", "LiveGuest", "Watcher"]
+__all__ = ["LiveGuest", "Watcher"]
 
 MOVEC = 0x4E7B
 LOOK_AHEAD = 2_000_000  # instructions beyond what was run, for questions about the future
@@ -47,79 +46,18 @@ LOOK_BEHIND = 50_000_000  # inside what was run
 HANDLER_LIMIT = 1_000_000  # instructions that a handler may take
 
 
-class Interrupted(CfemuError):
-    """The user has ended a search."""
-
-    def __init__(self) -> None:
-        super().__init__("interrupted")
-
-
 class Watcher:
-    """Compares the MMU of ``machine`` with what it was at the last look."""
+    """Compares a machine with what it was at the last look."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._mmu = machine.core.array["mmu"][0]
-        self._base = int(self._mmu["dtlb_base"])
-        self._keep()
-
-    def _keep(self) -> None:
-        mmu = self._mmu
-        self._tag, self._data = mmu["tag"].copy(), mmu["data"].copy()
-        self._last_load = self._noted()
-        self._asid = int(mmu["asid"])
-
-    def _noted(self) -> tuple[int, int, int]:
-        """What the MMU remembers of the last load."""
-        mmu = self._mmu
-        return int(mmu["changed_index"]), int(mmu["old_tag"]), int(mmu["old_data"])
+        self._entries = EntryWatcher(self._mmu)
 
     def look(self, moment: Moment, found: Found | None) -> list[Event]:
         """What happened since the last look; ``found``: what the run was ended by."""
-        mmu, pc = self._mmu, self._machine.registers["pc"]
-        events: list[Event] = []
-        asid = int(mmu["asid"])
-        changed = not (np.array_equal(mmu["tag"], self._tag) and np.array_equal(mmu["data"], self._data))
-        if changed or isinstance(found, TlbLoaded) or self._noted() != self._last_load:
-            events += self._changes(moment, pc)
-        if asid != self._asid:
-            events.append(Switched(moment, pc, self._asid, asid))
-        if events:
-            self._keep()
-        if isinstance(found, ExceptionTaken):
-            events.append(self._exception(moment, found))
-        return events
-
-    def _changes(self, moment: Moment, pc: int) -> list[Event]:
-        """Entries that were dropped, and the one that was loaded."""
-        mmu = self._mmu
-        tags, datas = mmu["tag"], mmu["data"]
-        dropped = (self._tag & ~tags & MMUTR_V != 0) & (tags == self._tag & ~MMUTR_V) & (datas == self._data)
-        written = ((tags != self._tag) | (datas != self._data)) & ~dropped
-        loaded = self._loaded(moment, pc, written) if self._noted() != self._last_load or written.any() else None
-        rows = []
-        for side, index in zip(*np.nonzero(dropped)):
-            if loaded is None or loaded.address != self._address(side, index):
-                image = Image(int(self._tag[side, index]), int(self._data[side, index]))
-                rows.append((self._address(side, index), SIDES[side], image))
-        events: list[Event] = [Cleared(moment, pc, tuple(rows), int(mmu["valid"].sum()))] if rows else []
-        return events if loaded is None else [*events, loaded]
-
-    def _loaded(self, moment: Moment, pc: int, written: npt.NDArray[np.bool_]) -> Loaded | None:
-        mmu = self._mmu
-        index, old_tag, old_data = self._noted()
-        sides = [side for side in (ITLB, DTLB) if written[side, index]]
-        if not sides:  # it was loaded with what it held
-            images = [Image(int(mmu["tag"][side, index]), int(mmu["data"][side, index])) for side in (ITLB, DTLB)]
-            sides = [side for side in (ITLB, DTLB) if images[side] == (old_tag, old_data)]
-        if not sides:
-            return None
-        side = sides[0]
-        new = Image(int(mmu["tag"][side, index]), int(mmu["data"][side, index]))
-        return Loaded(moment, pc, SIDES[side], self._address(side, index), new, Image(old_tag, old_data))
-
-    def _address(self, side: int, index: int) -> int:
-        return int(index) + (self._base if side == DTLB else 0)
+        events = self._entries.look(moment, self._machine.registers["pc"], loaded=isinstance(found, TlbLoaded))
+        return [*events, self._exception(moment, found)] if isinstance(found, ExceptionTaken) else events
 
     def _exception(self, moment: Moment, taken: ExceptionTaken) -> Event:
         if taken.vector == VECTOR_ACCESS_ERROR and taken.fault_status in MISSES:
@@ -186,6 +124,11 @@ class LiveGuest(Source):
     @property
     def pc(self) -> int:
         return self.session.registers["pc"]
+
+    @property
+    def following(self) -> str:
+        code = self.disassemble(self.pc, 1)
+        return code[0].text if code else "no instruction can be fetched here"
 
     @property
     def calls(self) -> Sequence[Call]:

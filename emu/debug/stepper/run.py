@@ -11,7 +11,9 @@ from emu.debug.target import Target
 from emu.errors import UsageError
 from emu.lines import load_lines
 
-__all__ = ["commands_of", "step_target"]
+__all__ = ["commands_of", "is_trace", "step_target", "step_trace"]
+
+MAGIC = b"CFTRACE\n"  # as emu.trace.format writes it
 
 
 def commands_of(script: Path | None, commands: Iterable[str], *, as_json: bool) -> list[ScriptLine] | None:
@@ -21,7 +23,7 @@ def commands_of(script: Path | None, commands: Iterable[str], *, as_json: bool) 
         return [*(read_script(script) if script is not None else ()), *single]
     if as_json:
         raise UsageError("--json is about --script and --command")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
         raise UsageError("the screen needs a terminal; --script and --command do without")
     return None
 
@@ -34,6 +36,22 @@ def step_target(target: Target, lines: list[ScriptLine] | None, *, as_json: bool
         _step(Stepper(guest, load_lines(*target.files)), lines, as_json=as_json)
     finally:
         guest.close()
+
+
+def is_trace(path: Path) -> bool:
+    """Whether a file is a recorded trace."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def step_trace(path: Path, lines: list[ScriptLine] | None, *, as_json: bool = False) -> None:
+    """Step through a recorded trace until its user, or the script, ends. UsageError for one that cannot be read."""
+    from emu.debug.stepper.recorded import RecordedTrace  # which is compiled code of its own
+
+    _step(Stepper(RecordedTrace(path)), lines, as_json=as_json)
 
 
 def _step(stepper: Stepper, lines: list[ScriptLine] | None, *, as_json: bool) -> None:

@@ -12,12 +12,19 @@ from emu.counters import Bill
 from emu.debug.disassembly import Line
 from emu.debug.history import Moment
 from emu.debug.stepper.events import Called, Cleared, Event, Image, Loaded, Missed, Raised, Switched, Timeline
-from emu.errors import UsageError
+from emu.errors import CfemuError, UsageError
 from emu.mmu.registers import FAULT_STATUS, VECTOR_ACCESS_ERROR, VECTORS
 
-__all__ = ["NO_GUEST", "Movement", "Refill", "Source", "describe"]
+__all__ = ["NO_GUEST", "Interrupted", "Movement", "Refill", "Source", "describe"]
 
 NO_GUEST = "a recorded trace has no registers, no memory and no code"
+
+
+class Interrupted(CfemuError):
+    """The user has ended a search."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class Source(ABC):
     @abstractmethod
     def pc(self) -> int:
         """The next instruction, or what comes closest."""
+
+    @property
+    @abstractmethod
+    def following(self) -> str:
+        """What happens next: an instruction, an event of a trace."""
 
     # --- movements
 
@@ -155,7 +167,11 @@ class Source(ABC):
         """A hypercall in words."""
         return f"hypercall {call.call.number}"
 
-    # --- what a trace has not
+    # --- what only one of them has
+
+    def around(self, count: int) -> Sequence[tuple[bool, str]]:
+        """About ``count`` events of a trace around now; True: it is the next one."""
+        return ()
 
     def disassemble(self, va: int, count: int) -> list[Line]:
         """Instructions from ``va`` on."""

@@ -132,10 +132,7 @@ class Stepper:
         head = f"{source.unit} {now.instructions:,}, cycle {now.cycles:,}: {source.pc:#010x}"
         name = source.symbol(source.pc)
         where = "" if name.startswith("0x") else f" {name}"
-        if not isinstance(source, LiveGuest):
-            return head + where
-        code = source.disassemble(source.pc, 1)
-        return f"{head}{where}: {code[0].text if code else 'no instruction can be fetched here'}"
+        return f"{head}{where}: {source.following}"
 
     def source_line(self) -> str:
         """The program's text at PC: file, line and, where the file is found, the line itself; else nothing."""
@@ -156,8 +153,10 @@ class Stepper:
         return tables.register_lines(values, self._before.registers) if values else [(tables.Cell(NO_GUEST, "dim"),)]
 
     def code(self, count: int) -> list[tables.Line]:
+        """Instructions around PC, or events of a trace."""
         if not isinstance(self.source, LiveGuest):
-            return [(tables.Cell(NO_GUEST, "dim"),)]
+            rows = self.source.around(count)
+            return [(tables.Cell(("=>  " if now else "    ") + text, "now" if now else ""),) for now, text in rows]
         return tables.code_lines(self.source, count, self.breakpoints(), self.lines)
 
     def log(self, count: int) -> list[tables.Line]:

@@ -12,7 +12,7 @@ from emu.debug.history import Moment
 from emu.debug.stepper.events import SIDES, Cleared, Event, Image, Loaded
 from emu.debug.stepper.source import Source, describe
 from emu.mmu import api
-from emu.mmu.registers import MMUDR_LK, MMUTR_V, REGISTERS, decode, register_value
+from emu.mmu.registers import MMUDR_LK, MMUTR_V, REGISTERS, BitField, decode, register_value
 from emu.mmu.state import DTLB, PLRU, RANDOM
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "tlb_lines",
 ]
 
+ADDRESS_FIELDS = ("VA", "PA", "BA", "FA")
 SPARKS = "▁▂▃▄▅▆▇█"
 CACHE_MODES = ("WT", "CB", "IP", "II")
 CODE_BEFORE = 0x200  # bytes: code in front of PC is disassembled from its symbol on, if that is not further away
@@ -164,11 +165,18 @@ def mmu_lines(mmu: npt.NDArray[Any], before: Mapping[str, int]) -> list[Line]:
     lines: list[Line] = []
     for row in REGISTERS:
         value = register_value(mmu, row.name)
-        fields = " ".join(f"{name}={content:X}" for name, content in decode(row.name, value).items())
+        fields = " ".join(f"{f.name}={_content(f, value)}" for f in row.fields)
         changed = before.get(row.name, value) != value
         mark, style = ("*", "changed") if changed else (" ", "")
         lines.append((Cell(f"{row.name:7}{value:08X}{mark} ", style), Cell(fields, "" if value else "dim")))
     return lines
+
+
+def _content(field: BitField, value: int) -> str:
+    """A field's value; of one that holds an address, the address."""
+    if field.name in ADDRESS_FIELDS:
+        return f"{value & field.mask:08X}"
+    return f"{(value & field.mask) >> field.shift:X}"
 
 
 def register_lines(values: Mapping[str, int], before: Mapping[str, int]) -> list[Line]:
