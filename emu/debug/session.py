@@ -83,6 +83,9 @@ class Miss:
     side: str | None = None
     region: str | None = None
 
+    def __str__(self) -> str:
+        return f"{f'{self.side} miss' if self.side else 'TLB miss'}{f' in {self.region}' if self.region else ''}"
+
 
 @dataclass(frozen=True)
 class ExceptionEvent:
@@ -90,12 +93,18 @@ class ExceptionEvent:
 
     vector: int | None = None
 
+    def __str__(self) -> str:
+        return "exception" if self.vector is None else f"exception with vector {self.vector}"
+
 
 @dataclass(frozen=True)
 class Load:
     """A store to MMUOR loads the TLB entry with this TLB address (ITLB from 0, DTLB behind it), or any."""
 
     address: int | None = None
+
+    def __str__(self) -> str:
+        return "load of a TLB entry" if self.address is None else f"load of TLB entry {self.address}"
 
 
 Event = Miss | ExceptionEvent | Load

@@ -101,9 +101,9 @@ SHORTCUTS = (
     (":", "ask('')", "command"),
     ("enter", "run('')", ""),
     ("?", "help", "help"),
-    ("q", "quit", "quit"),
+    ("q", "end", "quit"),
 )
-OTHERS = ("leave", "interrupt")  # actions of keys that hold in the command line, too
+OF_KEYS = {"pane", *(action.partition("(")[0] for _, action, _ in SHORTCUTS)}
 
 KEYS = """\
 s n c f      step, next, continue, finish      r then s n c f  the same backwards
@@ -279,11 +279,7 @@ class StepperApp(App[None]):
         """In the command line and in the help a letter is a letter. (Elsewhere keys act as soon as they come, so that
         those behind a ``:`` that are typed fast are not taken for keys.)"""
         typing = isinstance(self.focused, CommandLine) or isinstance(self.screen, HelpScreen)
-        return (
-            not typing
-            or action in OTHERS
-            or action not in {name.partition("(")[0] for _, name, _ in SHORTCUTS} | {"pane"}
-        )
+        return not typing or action not in OF_KEYS
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -349,6 +345,11 @@ class StepperApp(App[None]):
         self._reverse = False
         self.action_interrupt()
         self.screen.set_focus(self.query_one(f"#{self._shown}", Pane))
+
+    def action_end(self) -> None:
+        """Leave; what is running is ended."""
+        self.action_interrupt()
+        self.exit()
 
     def action_help(self) -> None:
         """Keys and commands."""

@@ -174,7 +174,8 @@ class Stepper:
 
     def counters(self, width: int, patience: float = inf) -> list[tables.Line]:
         """Everything counted up to now, and misses over time as far as ``patience``, in seconds, allows."""
-        return [*tables.counter_lines(self.source), tables.rhythm_line(self.source, width, patience)]
+        rhythm = tables.rhythm_line(self.source, width, patience)
+        return [(tables.Cell("misses over time", "head"),), rhythm, *tables.counter_lines(self.source)]
 
     def memory_pane(self, count: int) -> list[tables.Line]:
         if not isinstance(self.source, LiveGuest):

@@ -62,7 +62,8 @@ def plain(lines: Iterable[Line]) -> list[str]:
 @dataclass(frozen=True)
 class Entry:
     """One TLB entry. ``age``: 0 = used last, larger = nearer to being replaced, None where locked or by chance;
-    ``mark``: what has become of it since the last movement (load, out, hit), or next: the next victim."""
+    ``mark``: what the last movement has done to it (load: loaded last, +: loaded before that, out: dropped, hit: used
+    last), or next: the next victim."""
 
     address: int
     side: str
@@ -78,7 +79,7 @@ def tlb_entries(
     copy = mmu.copy()
     count, base = int(copy[0]["entries"][side]), int(copy[0]["dtlb_base"]) if side == DTLB else 0
     ages = [_age(copy, side, index) for index in range(count)]
-    loads = {event.address for event in since if isinstance(event, Loaded) and event.side == SIDES[side]}
+    loads = [event.address for event in since if isinstance(event, Loaded) and event.side == SIDES[side]]
     dropped = {
         a for event in since if isinstance(event, Cleared) for a, where, _ in event.dropped if where == SIDES[side]
     }
@@ -89,8 +90,9 @@ def tlb_entries(
         address = base + index
         image = Image(*api.read_entry(copy, side, index))
         marks = (
-            ("load", address in loads),
-            ("out", address in dropped and not image.valid),
+            ("out", not image.valid and address in (*dropped, *loads)),
+            ("load", address in loads[-1:]),
+            ("+", address in loads),
             ("hit", index == last and index != before),
             ("next", address == victim),
         )
@@ -144,11 +146,13 @@ def tlb_lines(entries: Sequence[Entry], *, raw: bool = True) -> list[Line]:
 
 def _entry_line(entry: Entry, *, raw: bool) -> Line:
     image = entry.image
-    style = {"load": "loaded", "out": "out", "hit": "hit", "next": "next"}.get(entry.mark, "" if image.valid else "dim")
+    style = {"load": "loaded", "+": "load", "out": "out", "hit": "hit", "next": "next"}.get(
+        entry.mark, "" if image.valid else "dim"
+    )
     images = f"  {image.tag:08X} {image.data:08X}" if raw else ""
     head = f"{entry.mark:5}{entry.address:3} "
     if not image.valid:
-        return (Cell(f"{head}{'invalid':41}{images}", style),)
+        return (Cell(f"{head}{'invalid':40}{images}", style),)
     d = decode("MMUDR", image.data)
     flags = "".join(name[0] if d[name] else "-" for name in ("SP", "R", "W", "X", "LK"))
     space = "  SG" if image.shared else f"{image.asid:4}"
