@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,12 @@ def test_misses_of_a_row_are_all_observed(row: Stepper) -> None:
 
 def test_the_kernel_s_questions_are_events(row: Stepper) -> None:
     guest = row.guest
-    calls = [event for event in everything(guest) if isinstance(event, Called)]
-    assert len(calls) == len(guest.calls) > 10
-    texts = [describe(guest, event)[1] for event in calls]
-    assert texts[0] == "grow 71 pages for process: granted 71 at PA 0xc0100000"
+    asked = [call for call in guest.calls if call.moment.instructions < 4_000_000]  # those of the boot
+    end = guest.moment_at(asked[-1].moment.instructions + 1)
+    calls = [event for event in guest.timeline.between(guest.first, end) if isinstance(event, Called)]
+    assert [event.call for event in calls] == asked != []
+    assert describe(guest, calls[0]) == ("call", "grow 71 pages for process: granted 71 at PA 0xc0100000")
+    texts = [guest.target.tell_call(call) for call in guest.calls]
     assert "next command: ping pong 0x3e8" in texts
     assert "done: ping pong, ok; 1,000" in texts
     assert any(text.startswith("booted: heap 0xc0100000 to ") for text in texts)
@@ -220,6 +223,17 @@ def test_the_parts_of_the_cost_are_its_sum(hello: Stepper) -> None:
 def test_an_eviction_that_is_never_missed_again_says_how_far_was_looked(hello: Stepper) -> None:
     text = say(hello, "continue", "previous-miss", "why")
     assert "not missed again up to instruction 1,329" in text
+
+
+def test_a_handler_that_loads_nothing(hello: Stepper) -> None:
+    """As one that ends in a page fault."""
+    say(hello, "next-miss")
+    found = replace(explanation(hello), load=None)
+    lines = why.tell(hello.source, found)
+    assert "entry none: the handler returned without one, so the access misses again" in lines
+    assert "out   nobody" in lines
+    open_end = replace(found, refill=replace(found.refill, returned=None))
+    assert why.tell(hello.source, open_end)[-1] == "cost  the handler has not returned up to instruction 149"
 
 
 def test_why_a_page_missed_after_a_clear(row: Stepper) -> None:

@@ -16,7 +16,6 @@ from emu.debug.stepper.stepper import Stepper
 from emu.debug.stepper.tables import plain
 from emu.debug.target import open_elf
 from emu.foreground import Setup
-from emu.options import MachineOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = (80, 24), (160, 50)
@@ -28,8 +27,8 @@ Compare = Callable[..., bool]
 @pytest.fixture
 def app() -> Iterator[StepperApp]:
     """hello.elf at reset."""
-    setup = Setup(ROOT / "examples" / "hello.elf", "m5475evb", MachineOptions(engine="public"))
-    guest = LiveGuest(open_elf(setup))
+    guest = LiveGuest(open_elf(Setup(ROOT / "examples" / "hello.elf", "m5475evb")))
+    guest.title = "hello.elf on m5475evb, any engine"
     yield StepperApp(Stepper(guest))
     guest.close()
 

@@ -160,8 +160,9 @@ def _why(source: Source, found: Explanation) -> list[str]:
 
 def _entry(source: Source, found: Explanation) -> list[str]:
     if found.load is None:
-        ended = "" if found.refill.returned else " as far as was looked"
-        return [f"no entry was loaded for it{ended}"]
+        return [
+            "none: the handler returned without one, so the access misses again" if found.refill.returned else "none"
+        ]
     load = found.load
     after = _distance(source, found.miss.moment, load.moment)
     return [f"{load.address} <- {load.new}", f"by {source.function(load.pc - 2)}, {after} after the miss"]
@@ -189,12 +190,12 @@ def _cost(found: Explanation) -> list[str]:
     cycles = refill.returned.cycles - refill.before.cycles
     nested = f", with {found.nested} nested misses" if found.nested else ""
     if refill.bill is None:
-        return [f"{cycles} cycles{nested}"]
+        return [f"{cycles:,} cycles{nested}"]
     bill = refill.bill
-    stalls = f", waiting for memory {bill.stalls}" if bill.stalls else ""
-    parts = f"entry {bill.entry}, handler {bill.handler}{stalls}, return {bill.back}"
+    stalls = f", waiting for memory {bill.stalls:,}" if bill.stalls else ""
+    parts = f"entry {bill.entry:,}, handler {bill.handler:,}{stalls}, return {bill.back:,}"
     count = refill.returned.instructions - refill.before.instructions
-    return [f"{cycles} cycles: {parts}; {count} instructions{nested}"]
+    return [f"{cycles:,} cycles: {parts}; {count:,} instructions{nested}"]
 
 
 def _at(source: Source, moment: Moment) -> str:
