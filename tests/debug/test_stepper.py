@@ -81,7 +81,7 @@ def step_by_step(guest: LiveGuest, count: int) -> list[Event]:
 # --- what is observed
 
 
-@pytest.mark.parametrize("engine", ["native", "public"])
+@pytest.mark.parametrize("engine", ["native", "public", "reference"])
 def test_a_program_seen_as_a_whole(engine: str) -> None:
     guest = hello_on(engine)
     guest.session.continue_()
@@ -406,6 +406,16 @@ def test_values(hello: Stepper) -> None:
     assert hello.value("$pc") == hello.source.pc
     assert hello.value("*0") == 0x00010000
     assert hello.value("1,000") == 1000
+
+
+def test_what_gdb_calls_otherwise(hello: Stepper) -> None:
+    say(hello, "break walk", "continue")
+    assert say(hello, "info b") == "1: breakpoint at 0x00000482 (walk)" == say(hello, "points")
+    assert say(hello, "i r d1") == "d1      00000000"
+    assert say(hello, "p $pc") == "0x00000482  1,154  walk"
+    assert say(hello, "print *0 + 4").split()[0] == "0x00010004"
+    with pytest.raises(UsageError, match="info x: one of breakpoints, registers, threads"):
+        say(hello, "info x")
 
 
 def test_completion(hello: Stepper) -> None:

@@ -126,7 +126,10 @@ def test_events_are_told_in_words(toy: Stepper) -> None:
     text = say(toy, "goto 10", "disassemble")
     assert "=>" in text
     assert "kernel read while refilling 0x80000004 x 1 missed" in text
-    assert "ITLB misses" in say(toy, "counters")
+    assert "exception: access error, fault status 5, PC 0x00001234" in text
+    assert "12 instructions, 34 cycles" in text
+    assert "MMUTR <- 80000003" in text
+    assert "DTLB misses" in say(toy, "counters")
 
 
 def test_a_foreign_trace_loads_by_itself(foreign: Stepper) -> None:
@@ -134,7 +137,7 @@ def test_a_foreign_trace_loads_by_itself(foreign: Stepper) -> None:
     assert [type(event) for event in events[:4]] == [Missed, Loaded, Missed, Loaded]
     say(foreign, "goto start", "next-miss")
     assert foreign.source.now.instructions == 0  # the access is next
-    assert "cold: the page has not been loaded since reset" in say(foreign, "why")
+    assert "cold: the page has not been loaded since the trace begins" in say(foreign, "why")
     say(foreign, "goto 41", "next-miss", "why")
     found = why.explain(foreign.source, why.last_miss(foreign.source))
     assert found.cause is why.Cause.EVICTED

@@ -30,6 +30,7 @@ __all__ = [
     "disassemble",
     "goto",
     "history",
+    "info",
     "log",
     "mark",
     "marks",
@@ -39,6 +40,7 @@ __all__ = [
     "points",
     "previous_load",
     "previous_miss",
+    "print_value",
     "registers",
     "return_to",
     "reverse_step",
@@ -263,6 +265,23 @@ def catch(stepper: Stepper, words: Words) -> Result:
 
 def points(stepper: Stepper, words: Words) -> Result:
     return _text(stepper.monitor("points"))
+
+
+def info(stepper: Stepper, words: Words) -> Result:
+    """gdb's name for several questions."""
+    topics = {"breakpoints": points, "registers": registers, "threads": threads}
+    found = [action for name, action in topics.items() if name.startswith(words[0])]
+    if len(found) != 1:
+        raise UsageError(f"info {words[0]}: one of {', '.join(topics)}")
+    return found[0](stepper, words[1:])
+
+
+def print_value(stepper: Stepper, words: Words) -> Result:
+    """An expression's value."""
+    value = stepper.value("".join(words))
+    name = stepper.source.symbol(value)
+    where = "" if name.startswith("0x") else f"  {name}"
+    return Result((f"{value:#010x}  {value:,}{where}",), {"value": value})
 
 
 def delete(stepper: Stepper, words: Words) -> Result:

@@ -20,7 +20,7 @@ from textual.suggester import Suggester
 from textual.widgets import Footer, Input, Static
 
 from emu.debug.stepper import actions as do
-from emu.debug.stepper.commands import COMMANDS, GROUPS, complete, execute
+from emu.debug.stepper.commands import COMMANDS, GROUPS, Command, complete, execute
 from emu.debug.stepper.stepper import Result, Stepper
 from emu.debug.stepper.tables import Cell, Line, plain
 from emu.errors import CfemuError
@@ -106,16 +106,18 @@ SHORTCUTS = (
 OF_KEYS = {"pane", *(action.partition("(")[0] for _, action, _ in SHORTCUTS)}
 
 KEYS = """\
-s n c f      step, next, continue, finish      r then s n c f  the same backwards
-m  M         next, previous TLB miss           y               why did it miss
-l  L         next, previous load of the entry that was loaded last
-b  w  d      break, watch, delete points       k  g            bookmark, go to
-/  \\         search the log, backwards         1 to 8          panes
-:            command line (Tab completes, up and down: former lines, Esc leaves)
-Enter        the last command again            Esc             interrupt
-?  q         this help, quit
-Mouse: tabs; a line of the log: go there; an instruction: breakpoint; wheel: scroll.
+s n c f   step, next, continue, finish    r and one of them: backwards
+m  M      next, previous TLB miss         y  why it missed
+l  L      next, previous load of the TLB entry that was loaded last
+b  w  d   break, watch, delete points     k  g  bookmark, go to
+/  \\      search the log, backwards       1 to 8  panes
+:         command line; Tab completes, up and down bring former lines,
+          Esc leaves
+Enter     the last command again          Esc  interrupt what runs
+?  q      this help, quit
+Mouse     a tab; a line of the log: go there; an instruction: breakpoint
 """
+USAGE = 31  # columns of a command's usage in the help
 
 
 def to_text(lines: Iterable[Line]) -> Text:
@@ -237,6 +239,12 @@ class CommandLine(Input):
         self.cursor_position = len(self.value)
 
 
+def _help_line(command: Command) -> str:
+    """A command with its arguments and what it does, in two lines if the first is long."""
+    gap = "\n" + " " * (USAGE + 3) if len(command.usage) > USAGE else ""
+    return f"  {command.usage:{USAGE}} {gap}{command.help}"
+
+
 class HelpScreen(ModalScreen[None]):
     """Keys and commands."""
 
@@ -246,7 +254,7 @@ class HelpScreen(ModalScreen[None]):
         lines = [KEYS]
         for group in GROUPS:
             lines.append(f"{group}:")
-            lines += [f"  {c.usage:44} {c.help}" for c in COMMANDS if c.group == group]
+            lines += [_help_line(command) for command in COMMANDS if command.group == group]
         with VerticalScroll(id="help"):
             yield Static(Text("\n".join(lines)))
 
@@ -254,6 +262,7 @@ class HelpScreen(ModalScreen[None]):
 class StepperApp(App[None]):
     """``stepper`` on a screen."""
 
+    TITLE = "cfemu step"
     CSS_PATH = "stepper.tcss"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]

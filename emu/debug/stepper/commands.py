@@ -142,6 +142,10 @@ def names(stepper: Stepper) -> Iterable[str]:
     return (row.name for row in COMMANDS)
 
 
+def topics(stepper: Stepper) -> Iterable[str]:
+    return ("breakpoints", "registers", "threads")
+
+
 def kinds(stepper: Stepper) -> Iterable[str]:
     return ("r", "w", "x", "user")
 
@@ -206,7 +210,7 @@ COMMANDS: tuple[Command, ...] = (
     command(STOP, "rwatch", "ADDR [BYTES]", "at reads", do.watch(reads=True, writes=False), (1, 2), PLACES),
     command(STOP, "awatch", "ADDR [BYTES]", "at both", do.watch(reads=True, writes=True), (1, 2), PLACES),
     command(STOP, "catch", CATCHABLE, "behind an event", do.catch, (1, 3), (catchable, where_missed)),
-    command(STOP, "points info i", "", "all of them", do.points, (0, 1)),
+    command(STOP, "points", "", "all that stops the guest", do.points),
     command(STOP, "delete d", "[NUMBER ...]", "forget some, or all", do.delete, (0, MANY), (numbers,)),
     command(ASK, "why y", "", "why the last TLB miss happened, what it replaced and cost", do.why_missed),
     command(ASK, "log l", "[N]", "the last events", do.log, (0, 1)),
@@ -214,6 +218,8 @@ COMMANDS: tuple[Command, ...] = (
     command(ASK, "mmu", "", "the MMU's registers, decoded", do.show_mmu),
     command(ASK, "translate tr", "ADDR [r|w|x] [user]", "who answers for it", do.translate, (1, 3), (symbols, kinds)),
     command(ASK, "registers r regs", "[NAME ...|all]", "registers", do.registers, (0, MANY), (register_names,)),
+    command(ASK, "info i", "breakpoints|registers|threads", "as in gdb", do.info, (1, MANY), (topics,)),
+    command(ASK, "print p", "VALUE", "a value: $d0, *ADDR, symbol+4", do.print_value, (1, MANY), PLACES),
     command(ASK, "where w", "", "the present moment", do.where),
     command(ASK, "disassemble dis", "[ADDR] [N]", "code, around PC without ADDR", do.disassemble, (0, 2), PLACES),
     command(ASK, "x memory", "[ADDR] [LINES]", "memory", do.show_memory, (0, 2), PLACES),

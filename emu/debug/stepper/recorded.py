@@ -27,7 +27,9 @@ from emu.mmu.registers import (
     MMUBAR_V,
     MMUCR_ASM,
     MMUCR_EN,
+    REGISTERS,
     VECTOR_ACCESS_ERROR,
+    VECTORS,
 )
 from emu.mmu.state import DTLB, FETCH, ITLB, WRITE, new_mmu
 from emu.trace import events as e
@@ -41,23 +43,15 @@ MOST_EVENTS = 50_000_000  # which take 450 MB
 SPACING = 1 << 16  # events between two kept states
 NEAR = 8  # events behind a miss in which its exception stands
 FOREIGN_WINDOW = 0xFFFF0000  # where no foreign trace has an address: those are below
-NAMES = {
-    e.WINDOW_WRITE: "MMU register",
-    e.CONTROL_WRITE: "control register",
-    e.RESET: "reset",
-    e.LOADED: "entry was loaded",
-    e.ENTER: "exception",
-    e.FRAME: "frame",
-    e.LEAVE: "return",
-    e.STAMP: "time",
-    e.PHASE: "phase",
-}
+WINDOW = {row.number: row.name for row in REGISTERS if row.place == "window"}
+CONTROL = {row.number: row.name for row in REGISTERS if row.place == "movec"}
 
 
 class RecordedTrace(Source):
     """The trace in ``path``. UsageError for one that cannot be read, or is too long."""
 
     unit = "event"
+    beginning = "the trace begins"
 
     def __init__(self, path: Path) -> None:
         self.trace = trace = Trace(path)
@@ -231,9 +225,32 @@ class RecordedTrace(Source):
         """An event of the trace, in words."""
         code, a, b = (int(column[number]) for column in self._events)
         if code >= e.ASIDE:
-            return f"{NAMES.get(code, code)} {a:#x} {b:#x}"
+            return self._tell_aside(code, a, b)
         refused = " missed" if code & e.MISSED else " refused" if code & e.VIOLATED else ""
         return f"{access_name(code & ~e.REFUSED)} {a:#010x} x {b}{refused}"
+
+    def _tell_aside(self, code: int, a: int, b: int) -> str:
+        """An event that is no access."""
+        match code:
+            case e.WINDOW_WRITE:
+                return f"{WINDOW.get(a & 0xFC, hex(a & 0xFF))} <- {b:08x}"
+            case e.CONTROL_WRITE:
+                return f"{CONTROL.get(a, hex(a))} <- {b:08x}"
+            case e.LOADED:
+                return f"{SIDES[a >> 8]} entry {a & 0xFF} was loaded, MMUTR {b:08x}"
+            case e.ENTER:
+                name = VECTORS.get(b & 0xFF, f"vector {b & 0xFF}")
+                return f"exception: {name}, fault status {b >> 8 & 0xFF:X}, PC {a:#010x}"
+            case e.FRAME:
+                return f"frame at {a:#010x}"
+            case e.LEAVE:
+                return f"return to {b:#010x}, frame at {a:#010x}"
+            case e.STAMP:
+                return f"{a:,} instructions, {b:,} cycles"
+            case e.PHASE:
+                phases = self.trace.names.phases
+                return f"phase {phases[a] if a < len(phases) else a}"
+        return "reset"
 
     def around(self, count: int) -> list[tuple[bool, str]]:
         start = max(0, self._at - count // 3)

@@ -56,6 +56,7 @@ class Source(ABC):
     notes: tuple[str, ...] = ()
     timeline: Timeline
     unit = "instruction"  # what moments count
+    beginning = "reset"  # where the history begins
 
     # --- where we are
 

@@ -199,8 +199,6 @@ class Stepper:
     def value(self, text: str) -> int:
         """An address or a value: numbers, symbols, registers ($d0), *ADDR for the longword there, FILE:LINE; sums and
         differences of them. UsageError for anything else."""
-        if text.startswith("*"):
-            return self._deref(self.value(text[1:]))
         line = self.lines.address(text)
         if line is not None:
             return line
@@ -219,6 +217,8 @@ class Stepper:
         return int.from_bytes(data)
 
     def _term(self, text: str) -> int:
+        if text.startswith("*"):
+            return self._deref(self._term(text[1:]))
         if NUMBER.fullmatch(text):
             return self.number(text)
         registers = self.source.registers()

@@ -154,8 +154,7 @@ def _why(source: Source, found: Explanation) -> list[str]:
             return [f"cold in this address space: only ASID {culprit.new.asid} has loaded the page before"]
         case Cause.LOADED, Loaded():
             return [f"entry {culprit.address} was loaded for it, {_at(source, culprit.moment)}, but did not answer"]
-    begin = "reset" if source.first.instructions == 0 else _at(source, source.first)
-    return [f"cold: the page has not been loaded since {begin}"]
+    return [f"cold: the page has not been loaded since {source.beginning}"]
 
 
 def _entry(source: Source, found: Explanation) -> list[str]:
@@ -188,7 +187,7 @@ def _cost(found: Explanation) -> list[str]:
     if refill.returned is None:
         return [f"the handler has not returned up to instruction {refill.looked_to.instructions:,}"]
     cycles = refill.returned.cycles - refill.before.cycles
-    nested = f", with {found.nested} nested misses" if found.nested else ""
+    nested = f", with {found.nested} nested miss{'es' * (found.nested > 1)}" if found.nested else ""
     if refill.bill is None:
         return [f"{cycles:,} cycles{nested}"]
     bill = refill.bill
