@@ -26,7 +26,7 @@ from emu.errors import UsageError
 from kernel_model.debug_cli import register as register_debuggers
 from kernel_model.plugins import load_plugins, split_arguments
 from kernel_model.report.cli import register as register_report
-from kernel_model.sweep.cli import register as register_sweep
+from kernel_model.sweeps.cli import register as register_sweep
 
 __all__ = ["app", "main"]
 
@@ -95,7 +95,7 @@ def compare(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    from kernel_model.compare import Selection, compare_scenario
+    from kernel_model.comparison import Selection, compare_scenario
 
     options = machine_options(engine, timing, clock, costs)
     outcome = compare_scenario(scenario, Selection(tuple(strategy or ()), tuple(mapping or ()), seed), options)

@@ -15,7 +15,7 @@ from emu.elf import Elf
 from emu.errors import GuestError, UsageError
 from emu.machine import RunResult, StopReason
 from emu.options import MachineOptions
-from kernel_model.compare import Selection, select
+from kernel_model.comparison import Selection, select
 from kernel_model.devices import synthetic
 from kernel_model.experiment import Job, jobs, load_nucleus, nucleus_of, plan_of, wanted, with_processes
 from kernel_model.layout import Plan, PlanRefused

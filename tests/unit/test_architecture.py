@@ -60,9 +60,9 @@ FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
-    "pyarrow": {"emu.trace.exports", "kernel_model.sweep.columns", "kernel_model.sweep.store"},
-    "duckdb": {"kernel_model.sweep.query"},
-    "distributed": {"kernel_model.sweep.workers"},  # optional
+    "pyarrow": {"emu.trace.exports", "kernel_model.sweeps.columns", "kernel_model.sweeps.store"},
+    "duckdb": {"kernel_model.sweeps.query"},
+    "distributed": {"kernel_model.sweeps.workers"},  # optional
     "zstandard": {"emu.trace.format"},
     "numba": {"emu.jit", "emu.raw_memory", "emu.cpu", "emu.mmu", "emu.timing"},
     "llvmlite": {"emu.object_code", "emu.raw_memory", "emu.cpu"},

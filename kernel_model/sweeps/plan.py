@@ -51,7 +51,7 @@ from kernel_model.scenario import (
     parse_size,
 )
 from kernel_model.strategies import STRATEGIES
-from kernel_model.sweep.run import Inputs, Run, environment
+from kernel_model.sweeps.run import Inputs, Run, environment
 
 __all__ = ["plan_run", "read_sweep"]
 

@@ -9,7 +9,7 @@ import duckdb
 import msgspec
 
 from emu.errors import UsageError
-from kernel_model.sweep.store import read_rows
+from kernel_model.sweeps.store import read_rows
 
 __all__ = ["Answer", "ask", "ask_table", "print_answer", "print_answer_json"]
 

@@ -16,7 +16,7 @@ from emu.errors import CfemuError
 from emu.options import MachineOptions
 from emu.time_numbers import Numbers
 from kernel_model.choices import Mapping
-from kernel_model.compare import versions
+from kernel_model.comparison import versions
 from kernel_model.experiment import Job, row_without_figures, run_row
 from kernel_model.plugins import load_plugins
 from kernel_model.results import Row

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
-from kernel_model.sweep.columns import PROVENANCE, inputs_of, plugins_of, table_of
-from kernel_model.sweep.plan import plan_run, read_sweep
-from kernel_model.sweep.run import Status, execute
-from kernel_model.sweep.store import open_store, read_rows
-from kernel_model.sweep.workers import run_locally, run_on_cluster
+from kernel_model.sweeps.columns import PROVENANCE, inputs_of, plugins_of, table_of
+from kernel_model.sweeps.plan import plan_run, read_sweep
+from kernel_model.sweeps.run import Status, execute
+from kernel_model.sweeps.store import open_store, read_rows
+from kernel_model.sweeps.workers import run_locally, run_on_cluster
 
 __all__ = ["Difference", "Rerun", "Summary", "rerun", "sweep"]
 

@@ -19,7 +19,7 @@ from kernel_model.devices import Device
 from kernel_model.plugins import Plugin, require_plugins
 from kernel_model.results import Row
 from kernel_model.scenario import Scenario, parse_size
-from kernel_model.sweep.run import Inputs, Record, Status
+from kernel_model.sweeps.run import Inputs, Record, Status
 
 __all__ = ["FORMAT", "PROVENANCE", "figures_of", "inputs_of", "meanings", "plugins_of", "schema", "table_of"]
 
