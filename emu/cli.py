@@ -87,8 +87,11 @@ Exit status:
 """
 
 
-def new_app(summary: str) -> typer.Typer:
-    """An empty command group in the house style: plain help (rich would double its start-up time), no tracebacks."""
+def new_app(summary: str, *, is_whole: bool = False) -> typer.Typer:
+    """An empty command group in the house style: plain help (rich would double its start-up time), no tracebacks.
+
+    ``is_whole``: it is the command ``cfemu`` itself, and knows ``--version``.
+    """
     app = typer.Typer(
         help=summary,
         no_args_is_help=True,
@@ -97,8 +100,24 @@ def new_app(summary: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # keeps the group a group while it has one command only
+    app.callback()(_whole if is_whole else lambda: None)  # keeps the group a group while it has one command only
     return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from emu.version import version
+
+        print(f"cfemu {version()}")
+        raise typer.Exit
+
+
+def _whole(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of ``cfemu`` without a command."""
 
 
 def register(app: typer.Typer) -> None:

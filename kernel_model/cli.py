@@ -31,7 +31,7 @@ from kernel_model.sweeps.cli import register as register_sweep
 __all__ = ["app", "main"]
 
 EXIT_INTERRUPTED = 130
-HELP = {"-h", "--help"}
+HELP = {"-h", "--help", "--version"}
 
 COMPARE_EPILOG = """\b
 Examples:
@@ -47,7 +47,8 @@ not go on; 130 after Ctrl-C, with the finished rows printed.
 
 app = new_app(
     "Compare kernel-heap strategies on an exact ColdFire V4e with MMU, and run any ColdFire program on it. "
-    "With every command: --plugin FILE.py, strategies, workloads, devices and boards of your own (docs/plugins.md)."
+    "With every command: --plugin FILE.py, strategies, workloads, devices and boards of your own (docs/plugins.md).",
+    is_whole=True,
 )
 
 

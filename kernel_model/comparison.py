@@ -10,6 +10,7 @@ import msgspec
 
 from emu.errors import UsageError
 from emu.options import MachineOptions
+from emu.version import version
 from kernel_model.choices import Mapping
 from kernel_model.plugins import plugin_versions
 from kernel_model.results import SCHEMA_NAME, Report
@@ -18,7 +19,7 @@ from kernel_model.strategies import STRATEGIES
 
 __all__ = ["Outcome", "Selection", "compare_scenario", "versions"]
 
-VERSIONED = ("cfemu", "unicorn", "numba", "numpy")
+LIBRARIES = ("unicorn", "numba", "numpy")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def select(scenario: Scenario, selection: Selection) -> Scenario:
 
 def versions() -> dict[str, str]:
     """Versions of this package and of what computes the figures; of plugins, the SHA-256 of their source."""
-    return {name: _version(name) for name in VERSIONED} | plugin_versions()
+    return {"cfemu": version()} | {name: _version(name) for name in LIBRARIES} | plugin_versions()
 
 
 @cache

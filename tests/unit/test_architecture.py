@@ -36,6 +36,7 @@ MACHINE_SURFACE = {
     "emu.regions",
     "emu.run_report",
     "emu.time_numbers",
+    "emu.version",
 }
 
 # package or module -> what it may import beside the standard library and itself
