@@ -1,23 +1,31 @@
-"""One comparison from the command line to a report: select, run rows in parallel, keep what was finished."""
+"""One comparison from its inputs to a report: select, run rows in parallel, keep what was finished."""
 
 import sys
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from emu.errors import UsageError
 from emu.options import MachineOptions
+from emu.tabular import Tabular
+from emu.time_numbers import Numbers, read_numbers
 from emu.version import version
 from kernel_model.choices import Mapping
 from kernel_model.plugins import plugin_versions
-from kernel_model.results import SCHEMA_NAME, Report
-from kernel_model.scenario import Scenario, load_scenario
+from kernel_model.results import SCHEMA_NAME, Report, Row, encode_report
+from kernel_model.scenario import Scenario, load_scenario, scenario_of
 from kernel_model.strategies import STRATEGIES
 
-__all__ = ["Outcome", "Selection", "compare_scenario", "versions"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Comparison", "Selection", "compare", "compare_scenario", "versions"]
 
 LIBRARIES = ("unicorn", "numba", "numpy")
 
@@ -31,24 +39,107 @@ class Selection:
     seed: int | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A report, and whether it is all that was asked for."""
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
+    """Strategies beside each other, one row for each under each mapping. ``report``: everything that was counted, as
+    ``cfemu compare --json`` has it; ``total``: rows that were asked for, all of which are there unless it was
+    ``interrupted``."""
 
     report: Report
     total: int
     interrupted: bool
 
+    shown: ClassVar[Sequence[str]] = (
+        *(
+            "strategy",
+            "mapping",
+            "cycles_total",
+            "cycles_share",
+            "misses_itlb",
+            "misses_dtlb",
+            "worst_operation_cycles",
+        ),
+        *("heap_reserved", "heap_wasted", "frames_taken_back", "device_pages_attached", "device_pages_refused"),
+        *("console", "refusal"),
+    )
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows, in the order of strategies and mappings (docs/json.md)."""
+        return self.report.rows
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the rows say of each strategy, in sentences."""
+        from kernel_model.report.verdict import verdict
+
+        return verdict(self.rows)
+
+    def to_arrow(self) -> "pa.Table":
+        """The rows as a ``pyarrow.Table``, with the columns of a sweep (docs/sweeps.md)."""
+        from emu.arrow import table_of
+
+        return table_of(Row, self.rows)
+
+    def to_json(self) -> str:
+        """What ``cfemu compare --json`` prints: the same inputs give the same bytes."""
+        return encode_report(self.report).decode()
+
+    def caption(self) -> str:
+        """What was compared."""
+        return str(self.report.scenario.get("summary") or "comparison")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        missing = f" of {self.total}, interrupted" if self.interrupted else ""
+        return f"<Comparison of {len(self.rows)}{missing} rows: {self.caption()}>"
+
+
+def compare(
+    scenario: str | Path | MappingOf[str, Any] | Scenario | None = None,
+    *,
+    strategies: Sequence[str] = (),
+    mappings: Sequence[str] = (),
+    seed: int | None = None,
+    engine: str = "auto",
+    timing: str = "flat",
+    clock: str = "cycles",
+    costs: str | Path | None = None,
+    workers: int | None = None,
+) -> Comparison:
+    """Compare kernel-heap strategies, as ``cfemu compare`` does.
+
+    ``scenario``: a file, a name of ``cfemu scenarios``, or a dict of the same form; default: the scenario default.
+    ``strategies``, ``mappings``, ``seed``: instead of the scenario's; ``engine``, ``timing``, ``clock``, ``costs`` (a
+    file of numbers): as for the command; ``workers``: processes, one a processor by default. UsageError for bad input,
+    GuestError when the guest cannot go on. An interrupt ends it early, with the rows that were finished.
+    """
+    numbers = Numbers() if costs is None else read_numbers(Path(costs))
+    options = MachineOptions(engine, timing, clock, numbers)
+    selection = Selection(tuple(strategies), tuple(mappings), seed)
+    return compare_scenario(_scenario(scenario), selection, options, workers)
+
+
+def _scenario(given: str | Path | MappingOf[str, Any] | Scenario | None) -> Scenario:
+    if isinstance(given, Scenario | MappingOf):
+        return scenario_of(given)
+    return load_scenario(None if given is None else Path(given))
+
 
 def compare_scenario(
-    path: Path | None, selection: Selection, options: MachineOptions | None = None, workers: int | None = None
-) -> Outcome:
+    scenario: Scenario | Path | None,
+    selection: Selection,
+    options: MachineOptions | None = None,
+    workers: int | None = None,
+) -> Comparison:
     """Run the comparison.  Raises UsageError for bad input and GuestError when the guest cannot go on.
 
-    Ctrl-C ends it early: the outcome then holds the rows that were finished.
+    Ctrl-C ends it early: the result then holds the rows that were finished.
     """
     options = options or MachineOptions()
-    scenario = select(load_scenario(path), selection)
+    scenario = select(scenario if isinstance(scenario, Scenario) else load_scenario(scenario), selection)
     # The engine takes a second to import: bad input has been answered by now.
     from kernel_model.experiment import RowOutcome, jobs, nucleus_of, run_jobs
 
@@ -74,7 +165,7 @@ def compare_scenario(
         numbers=options.numbers.changed(),
         rows=[outcome.row for outcome in ordered],
     )
-    return Outcome(report, len(work), interrupted)
+    return Comparison(report, len(work), interrupted)
 
 
 def select(scenario: Scenario, selection: Selection) -> Scenario:

@@ -3,7 +3,7 @@
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,12 @@ class Summary:
 
 
 def sweep(
-    file: Path, out: Path, *, workers: int | None = None, fresh: bool = False, cluster: str | None = None
+    file: Path | Mapping[str, Any],
+    out: Path,
+    *,
+    workers: int | None = None,
+    fresh: bool = False,
+    cluster: str | None = None,
 ) -> Summary:
     """Run what is not finished yet and write the table. UsageError for bad input; Ctrl-C ends it without loss."""
     plan = read_sweep(file)

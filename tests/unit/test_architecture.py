@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What the kernel model may know of the machine: its surface, never how it works inside.
 MACHINE_SURFACE = {
     "emu",
+    "emu.arrow",
     "emu.board",
     "emu.cli",
     "emu.counters",
@@ -31,10 +32,12 @@ MACHINE_SURFACE = {
     "emu.elf",
     "emu.errors",
     "emu.foreground",
+    "emu.lazy",
     "emu.machine",
     "emu.options",
     "emu.regions",
     "emu.run_report",
+    "emu.tabular",
     "emu.time_numbers",
     "emu.version",
 }
@@ -52,7 +55,7 @@ ALLOWED = {
     # Replays run without the machine: never emu.cpu, emu.machine, unicorn.
     "emu.trace": {
         *("numpy", "msgspec", "rich", "typer", "pyarrow", "zstandard"),
-        *("emu.cli", "emu.errors", "emu.jit", "emu.mmu", "emu.regions", "emu.trace"),
+        *("emu.cli", "emu.errors", "emu.jit", "emu.mmu", "emu.regions", "emu.tabular", "emu.trace"),
     },
 }
 
@@ -61,7 +64,12 @@ FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
     "elftools": {"emu.elf"},
-    "pyarrow": {"emu.trace.exports", "kernel_model.sweeps.columns", "kernel_model.sweeps.store"},
+    "pyarrow": {
+        *("emu.arrow", "emu.tabular", "emu.trace.exports"),
+        *("emu.counters", "kernel_model.comparison", "kernel_model.sweeps.api"),  # types of their answers only
+        *("kernel_model.sweeps.columns", "kernel_model.sweeps.store"),
+    },
+    "pandas": {"emu.tabular"},  # optional
     "duckdb": {"kernel_model.sweeps.query"},
     "distributed": {"kernel_model.sweeps.workers"},  # optional
     "zstandard": {"emu.trace.format"},
