@@ -30,6 +30,7 @@ from kernel_model.sweeps.cli import register as register_sweep
 
 __all__ = ["app", "main"]
 
+EXIT_BROKEN = 1
 EXIT_INTERRUPTED = 130
 HELP = {"-h", "--help", "--version"}
 
@@ -211,6 +212,29 @@ def sizing(
         (print_sizes_json if json else print_sizes)(rams, devices, tables=tables)
     except ValueError as error:
         raise UsageError(f"--ram: {error}") from None
+
+
+DOCTOR_EPILOG = """\b
+Examples:
+  cfemu doctor
+  cfemu doctor --json | jq '.checks[] | select(.state != "ok")'
+
+\b
+Exit status: 0 when everything that cfemu needs works; 1 when something of it does not.
+"""
+
+
+@app.command("doctor", epilog=DOCTOR_EPILOG, help="Try out what works on this machine; tell how to get the rest.")
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    from emu.doctor import examine, print_findings, print_findings_json, works
+    from kernel_model.doctor import ALL_CHECKS
+
+    findings = examine(ALL_CHECKS)
+    (print_findings_json if json else print_findings)(findings)
+    if not works(findings):
+        raise typer.Exit(EXIT_BROKEN)
 
 
 @app.command("strategies", help="List the strategies, one a line.")

@@ -29,6 +29,7 @@ MACHINE_SURFACE = {
     "emu.debug.session",
     "emu.debug.target",
     "emu.debug.threads",
+    "emu.doctor",
     "emu.elf",
     "emu.errors",
     "emu.foreground",
