@@ -18,6 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from emu.errors import CfemuError, GuestError, UsageError
+from emu.text import printable
 
 if TYPE_CHECKING:
     from emu.counters import Counters
@@ -155,7 +156,7 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: Exception) -> None:
     """One line on stderr, and under it the guest's state where the guest is to blame."""
-    print(f"cfemu: {error}", file=sys.stderr)
+    print(f"cfemu: {printable(str(error))}", file=sys.stderr)
     if isinstance(error, GuestError) and error.state:
         print(error.state, file=sys.stderr)
 

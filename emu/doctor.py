@@ -32,7 +32,6 @@ SMALLEST_TERMINAL = (80, 24)
 NOPS = 10
 PROGRAM = bytes.fromhex("4e71" * NOPS + "4ac8")  # NOP, HALT
 PROBE = "from emu.doctor import probe_engine; probe_engine()"
-WIDTH_OF_A_PIPE = 120
 
 
 class Missing(Exception):
@@ -305,13 +304,12 @@ CHECKS = (
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """A table, and what it comes to."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
+    from emu.plain_console import PlainConsole
+
+    console = PlainConsole()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("what", "state"):
         table.add_column(heading, no_wrap=True)

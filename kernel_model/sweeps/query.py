@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 
 from emu.errors import UsageError
+from emu.text import printable
 from kernel_model.sweeps.store import read_rows
 
 __all__ = ["Answer", "answer_table", "ask", "ask_table", "print_answer", "print_answer_json"]
@@ -79,7 +80,7 @@ def print_answer(answer: Answer) -> None:
     for name, is_number in zip(answer.names, numeric):
         table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=True)
     for row in answer.rows:
-        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
+        table.add_row(*(Text("-" if value is None else printable(str(value))) for value in row))
     if answer.names:
         console = Console(highlight=False, width=WIDEST)
         console.width = console.measure(table).maximum

@@ -36,9 +36,11 @@ MACHINE_SURFACE = {
     "emu.lazy",
     "emu.machine",
     "emu.options",
+    "emu.plain_console",
     "emu.regions",
     "emu.run_report",
     "emu.tabular",
+    "emu.text",
     "emu.time_numbers",
     "emu.version",
 }
@@ -52,11 +54,20 @@ ALLOWED = {
     "emu.jit": {"numba", "emu.object_code"},
     "emu.object_code": {"llvmlite"},
     "emu.timing": {"numpy", "numba", "emu.errors", "emu.jit", "emu.timing"},
-    "emu.elf": {"elftools", "emu.errors"},
+    "emu.elf": {"elftools", "emu.errors", "emu.text"},
     # Replays run without the machine: never emu.cpu, emu.machine, unicorn.
     "emu.trace": {
         *("numpy", "msgspec", "rich", "typer", "pyarrow", "zstandard"),
-        *("emu.cli", "emu.errors", "emu.jit", "emu.mmu", "emu.regions", "emu.tabular", "emu.trace"),
+        *(
+            "emu.cli",
+            "emu.errors",
+            "emu.jit",
+            "emu.mmu",
+            "emu.plain_console",
+            "emu.regions",
+            "emu.tabular",
+            "emu.trace",
+        ),
     },
 }
 
