@@ -1,4 +1,4 @@
-"""Which version of this product runs: that of the commit in a work tree, else that of what was installed.
+"""Which version of this product runs: that of the commit in a work tree, of an unpacked sdist, of what was installed.
 
 Both count alike (hatch-vcs makes the number of wheels and sdists): a tag is a release, ``0.1.dev250+gf23564d72`` is the
 250th commit of what is to become 0.1. In a work tree git is asked because an editable installation keeps for ever the
@@ -24,15 +24,26 @@ PATIENCE = 10  # seconds for git
 @cache
 def version() -> str:
     """As PEP 440 has it; ``.dirty`` at its end says that files differ from the commit."""
-    return (of_work_tree(ROOT) if is_ours(ROOT) else None) or of_installation()
+    if not is_ours(ROOT):
+        return of_installation()
+    return (of_work_tree(ROOT) if (ROOT / ".git").exists() else of_sdist(ROOT)) or of_installation()
 
 
 def is_ours(root: Path) -> bool:
     """Whether ``root`` is a work tree of this product, and not a directory of others that it was installed into."""
     try:
-        return (root / ".git").exists() and f'name = "{DISTRIBUTION}"' in (root / "pyproject.toml").read_text()
+        return f'name = "{DISTRIBUTION}"' in (root / "pyproject.toml").read_text()
     except OSError:
         return False
+
+
+def of_sdist(root: Path) -> str | None:
+    """What the sdist that was unpacked at ``root`` says of itself; None where there is none."""
+    try:
+        found = re.search(r"^Version: (\S+)$", (root / "PKG-INFO").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return found and found[1]
 
 
 def of_work_tree(root: Path) -> str | None:

@@ -32,7 +32,7 @@ DATA = (
 SDIST = {
     *("emu", "kernel_model", "firmware", "tests", "benchmarks", "examples", "docs"),
     *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
-    *("PKG-INFO", ".gitignore"),  # hatchling adds these
+    *(".ci", "PKG-INFO", ".gitignore"),  # hatchling adds the last two
 }
 JUNK = (
     "__pycache__",

@@ -112,6 +112,22 @@ def test_the_repository_of_others_is_not_asked(repository: Path) -> None:
     assert not is_ours(repository)
 
 
+def test_an_unpacked_sdist_says_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    module.version.cache_clear()
+    (tmp_path / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: cfemu\nVersion: 7.1\n\nVersion: 8\n")
+    assert module.version() == of_installation(), "a directory of others"
+
+    module.version.cache_clear()
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    assert module.version() == "7.1"
+
+    module.version.cache_clear()
+    (tmp_path / "PKG-INFO").unlink()
+    assert module.version() == of_installation()
+    module.version.cache_clear()
+
+
 def test_what_is_not_installed_has_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_installation() != UNKNOWN
 
