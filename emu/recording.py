@@ -23,6 +23,7 @@ from emu.trace.format import Firmware, Header, MmuSetup, Names, TraceWriter, sna
 
 __all__ = ["Recording", "record"]
 
+
 def record(machine: Machine, path: str | Path, *, source: str = "", files: Iterable[Elf] = ()) -> "Recording":
     """Record ``machine`` in the file ``path``, which is replaced, until the recording is closed.
 

@@ -376,10 +376,10 @@ class Core:
     def start_recording(self) -> None:
         """From now on keep what the MMU sees as events of :mod:`emu.trace.events`, for :meth:`recording_take`."""
         size = RECORDED_EVENTS + RECORDED_SLACK
-        self._events = np.zeros(size, np.uint8), np.zeros(size, np.uint32), np.zeros(size, np.uint32)
+        self._codes, self._events = np.zeros(size, np.uint8), np.zeros((2, size), np.uint32)
         r = self.state["recorder"]
-        for name, column in zip(("code", "a", "b"), self._events, strict=True):
-            r[name] = _address(self._hold(column))
+        r["code"], r["a"] = _address(self._hold(self._codes)), _address(self._hold(self._events))
+        r["b"] = _address(self._events[1])
         r["full"] = RECORDED_EVENTS
         r["instructions"], r["cycles"] = self.state["instructions"], self.state["cycles"]
         r["on"] = 1
@@ -395,7 +395,8 @@ class Core:
     def recording_take(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32]]:
         """Events since the last call, as the three columns of :class:`emu.trace.events.Events`. At an instruction
         boundary only."""
-        code, a, b = (column[: int(self.state["recorder"]["count"])] for column in self._events)
+        count = int(self.state["recorder"]["count"])
+        code, (a, b) = self._codes[:count], self._events[:, :count]
         kept = (code >= ASIDE) | (b > 0)  # runs of instructions that were begun again
         self._close_runs()
         self.state["attention"] = int(self.state["attention"]) & ~ATTENTION_RECORDS

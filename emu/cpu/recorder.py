@@ -61,7 +61,7 @@ UC_PAGE = 4096
 def put(s: State, code: int, a: int, b: int) -> int:
     """Add an event; its number in the buffer."""
     r = s.recorder
-    i = r.count + 0
+    i: int = r.count + 0
     store8(r.code + i, code)
     store32(r.a + 4 * i, a)
     store32(r.b + 4 * i, b)

@@ -17,6 +17,7 @@ __all__ = [
     "print_info",
     "print_json",
     "print_plain",
+    "print_recorded",
     "print_results",
     "print_sizes",
     "trace_to_dict",
@@ -97,6 +98,19 @@ def print_info(trace: Trace) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def print_recorded(trace: Trace, json: bool) -> None:
+    """What was recorded, in a line or as JSON."""
+    totals = trace.totals
+    if json:
+        print_json("record", trace_to_dict(trace))
+    elif totals:
+        misses = totals.itlb_misses + totals.dtlb_misses
+        print(
+            f"{trace.path}: {totals.instructions:,} instructions, {totals.references:,} references, {misses:,} misses; "
+            f"{trace.bytes:,} bytes"
+        )
 
 
 def print_results(results: Sequence[Result]) -> None:
