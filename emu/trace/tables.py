@@ -149,6 +149,7 @@ def _remarks(r: Result) -> list[str]:
         "kernel work behind a recorded miss that hits here, executed all the same": r.forced,
         "accesses that an older translation would refuse": r.stale,
         "misses on pages that no load is known of": r.unexplained,
+        "repeated refills of pages that were refilled in different ways, or never by a refill alone": r.approximated,
         "loads of entries that this TLB has not": r.lost_loads,
     }
     return [f"{r.geometry}: {count:,} {what}" for what, count in decided.items() if count]
