@@ -108,8 +108,7 @@ def print_recorded(trace: Trace, json: bool) -> None:
     elif totals:
         misses = totals.itlb_misses + totals.dtlb_misses
         print(
-            f"{trace.path}: {totals.instructions:,} instructions, {totals.references:,} references, {misses:,} misses; "
-            f"{trace.bytes:,} bytes"
+            f"{trace.path}: {totals.instructions:,} instructions, {totals.references:,} references, {misses:,} misses"
         )
 
 

@@ -35,7 +35,7 @@ def test_a_program_is_run_and_recorded(capfd: pytest.CaptureFixture[str], tmp_pa
     trace = Trace(tmp_path / "hello.trace")
     assert output.out.splitlines() == [
         "hello from the ColdFire V4e",
-        f"hello.trace: 1,329 instructions, 2,422 references, 62 misses; {trace.bytes:,} bytes",
+        "hello.trace: 1,329 instructions, 2,422 references, 62 misses",
     ]
     assert output.err == ""
     assert trace.header.source == "hello.elf"
@@ -79,7 +79,10 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
         (("missing.elf",), "missing.elf: no such file"),
         ((HELLO, "--board", "nope"), "board 'nope' is unknown"),
         ((HELLO, "--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
-        ((HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"), "No such file or directory: 'no/such/folder.trace'"),
+        (
+            (HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"),
+            "No such file or directory: 'no/such/folder.trace'",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
