@@ -1,6 +1,7 @@
 """``make readme``: fills the marked places of the documents with what the product prints today.
 
-``<!-- output: cfemu ... -->`` shows a command's output (``&&``: of several, in a folder of their own), ``<!-- schema: FILE -->`` the tables of a JSON schema,
+``<!-- output: cfemu ... -->`` shows a command's output, or that of several between ``&&``, in a folder of their own;
+``<!-- schema: FILE -->`` the tables of a JSON schema,
 ``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
 the other, ``<!-- columns: runs -->`` the columns of a sweep's table. The test suite fills them in the same way and
 requires the same text, so no figure and no field list can be stale.

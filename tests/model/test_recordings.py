@@ -32,9 +32,9 @@ COMBINATIONS = [
 ]
 
 
-def recorded(folder: Path, tlb: int, *row: str) -> Trace:
+def recorded(folder: Path, tlb: int, strategy: str, mapping: str, workload: str) -> Trace:
     path = folder / f"{tlb}.trace"
-    assert record_scenario(path, "default", *row, MachineOptions(tlb=tlb)) == ()
+    assert record_scenario(path, "default", strategy, mapping, workload, MachineOptions(tlb=tlb)) == ()
     return Trace(path)
 
 
