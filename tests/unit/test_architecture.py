@@ -37,12 +37,16 @@ MACHINE_SURFACE = {
     "emu.machine",
     "emu.options",
     "emu.plain_console",
+    "emu.recording",
     "emu.regions",
     "emu.run_report",
     "emu.tabular",
     "emu.text",
     "emu.time_numbers",
     "emu.version",
+    "emu.trace.cli",
+    "emu.trace.format",
+    "emu.trace.tables",
 }
 
 # package or module -> what it may import beside the standard library and itself
