@@ -24,7 +24,23 @@ if TYPE_CHECKING:
     from emu.counters import Counters
     from emu.options import MachineOptions
 
-__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register", "report_error", "show_counters"]
+__all__ = [
+    "EXIT_ERROR",
+    "ClockName",
+    "ClockOption",
+    "CostsOption",
+    "EngineName",
+    "JsonOption",
+    "TimingName",
+    "TimingOption",
+    "TlbOption",
+    "execute",
+    "machine_options",
+    "new_app",
+    "register",
+    "report_error",
+    "show_counters",
+]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
@@ -61,6 +77,20 @@ class ClockName(StrEnum):
     CYCLES = "cycles"
     INSTRUCTIONS = "instructions"
 
+
+# Options of several commands.
+TimingOption = Annotated[
+    TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss.")
+]
+ClockOption = Annotated[
+    ClockName, typer.Option(help="What devices count as time; with instructions all levels of timing run alike.")
+]
+CostsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+]
+TlbOption = Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 RUN_EPILOG = """\b
 Examples:
@@ -203,19 +233,11 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
     ] = False,
-    timing: Annotated[
-        TimingName,
-        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
-    ] = TimingName.FLAT,
-    clock: Annotated[
-        ClockName, typer.Option(help="What devices count as time; with instructions all levels of timing run alike.")
-    ] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
-    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
+    json: JsonOption = False,
 ) -> None:
     if append is not None:
         raise UsageError(
@@ -284,7 +306,7 @@ def timing(
         Path | None,
         typer.Argument(metavar="[FILE.toml]", help="[costs] and [cells] that replace numbers.", show_default=False),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from emu.time_numbers import Numbers, read_numbers
     from emu.time_report import print_numbers, print_numbers_json

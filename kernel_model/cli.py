@@ -14,8 +14,12 @@ import typer
 from emu.cli import (
     EXIT_ERROR,
     ClockName,
+    ClockOption,
+    CostsOption,
     EngineName,
+    JsonOption,
     TimingName,
+    TimingOption,
     execute,
     machine_options,
     new_app,
@@ -85,19 +89,13 @@ def compare(
     engine: Annotated[
         EngineName, typer.Option(help="How to run the guest; all give the same figures.")
     ] = EngineName.AUTO,
-    timing: Annotated[
-        TimingName,
-        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
-    ] = TimingName.FLAT,
-    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
     operations: Annotated[
         bool, typer.Option("--operations", help="Also print how long the kernel's operations took: p50, p99, worst.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from kernel_model.comparison import Selection, compare_scenario
 
@@ -156,7 +154,7 @@ def advise(
         ),
     ] = None,
     goal: Annotated[GoalName, typer.Option(help="What matters most.")] = GoalName.LATENCY,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from kernel_model.advise import GOALS
     from kernel_model.advise import advise as find
@@ -194,7 +192,7 @@ def sizing(
         typer.Option(metavar="SIZE", help="Device memory; repeat for more.", show_default=False),
     ] = None,
     tables: Annotated[bool, typer.Option(help="With the tables Depend and RevMap, most of the heap.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from kernel_model.report.sizing import print_sizes, print_sizes_json
     from kernel_model.scenario import parse_size
@@ -228,7 +226,7 @@ Exit status: 0 when everything that cfemu needs works; 1 when something of it do
 
 @app.command("doctor", epilog=DOCTOR_EPILOG, help="Try out what works on this machine; tell how to get the rest.")
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from emu.doctor import examine, print_findings, print_findings_json, works
     from kernel_model.doctor import ALL_CHECKS
