@@ -5,13 +5,14 @@ from 3.11 to 3.13 on this machine gets an environment; the engine's compiled cod
 so a wheel of the same sources compiles nothing.
 """
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -69,11 +70,24 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = os.environ.get("CFEMU_DIST")
     if given:
         return Path(given).resolve()
-    folder = tmp_path_factory.mktemp("dist")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    return made_once(tmp_path_factory, "dist", build)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A directory that the processes of pytest-xdist share; the first of them fills it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            make(folder)
     return folder
 
 
@@ -150,12 +164,14 @@ def answers(python: Path) -> bool:
 class Installation:
     """An environment with the wheel in it, in a directory that knows nothing of the repository."""
 
-    def __init__(self, directory: Path, python: Path, wheel: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory / "elsewhere"
-        self.directory.mkdir()
         self.bin = directory / "venv" / "bin"
         hidden = {"PYTHONPATH", "VIRTUAL_ENV", "CFEMU_PLUGINS"}
         self.environment = {name: value for name, value in os.environ.items() if name not in hidden}
+
+    def install(self, python: Path, wheel: Path) -> None:
+        self.directory.mkdir()
         self.run(str(python), "-m", "venv", str(self.bin.parent))
         self.run(str(self.bin / "python"), "-m", "pip", "install", "-q", str(wheel), "pytest")
 
@@ -174,9 +190,13 @@ class Installation:
         return self.run(str(self.bin / "python"), "-W", "error", *arguments)
 
 
-@pytest.fixture(scope="module", params=[pytest.param(path, id=series) for series, path in interpreters()])
+@pytest.fixture(scope="module", params=list(interpreters()), ids=lambda found: str(found[0]))
 def installation(request: pytest.FixtureRequest, dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(tmp_path_factory.mktemp("installed"), request.param, only(dist, "*.whl"))
+    def install(folder: Path) -> None:
+        Installation(folder).install(python, only(dist, "*.whl"))
+
+    series, python = request.param
+    return Installation(made_once(tmp_path_factory, f"python{series}", install))
 
 
 def test_it_is_installed_and_nothing_of_the_repository_is_used(installation: Installation, dist: Path) -> None:
