@@ -7,6 +7,7 @@ it raises is a defect of what it looks at, and told in the same way.
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from emu.version import version
+from emu.version import DISTRIBUTION, version
 
 __all__ = ["CHECKS", "Check", "Finding", "Missing", "examine", "print_findings", "print_findings_json", "works"]
 
 OLDEST_PYTHON = (3, 11)
 UNICORN = ((2, 1, 4), (2, 2))  # from, and below
-LIBRARIES = (*("numpy", "numba", "elftools", "typer", "rich", "msgspec", "zstandard", "jinja2", "pyarrow", "duckdb"),)
+MODULES = {"pyelftools": "elftools"}  # of distributions that are called otherwise
 CROSS_COMPILER, GDB, QEMU = "m68k-linux-gnu-gcc", "gdb-multiarch", "qemu-m68k"
 PATIENCE = 60  # seconds for a program
 SMALLEST_TERMINAL = (80, 24)
@@ -173,16 +174,18 @@ def compiled_code() -> str:
 
 
 def libraries() -> str:
-    found, wrong = [], []
-    for name in LIBRARIES:
+    """All that the installed distribution says it needs."""
+    needed = [text for text in metadata.requires(DISTRIBUTION) or () if "extra ==" not in text]
+    names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
+    wrong = []
+    for name in names:
         try:
-            import_module(name)
-            found.append(name)
+            import_module(MODULES.get(name, name))
         except Exception as error:
             wrong.append(f"{name} ({type(error).__name__})")
     if wrong:
         raise Missing(f"cannot be imported: {', '.join(wrong)}")
-    return f"{len(found)} of {len(LIBRARIES)} can be imported"
+    return f"all {len(names)} can be imported"
 
 
 def disassembler() -> str:

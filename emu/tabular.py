@@ -48,8 +48,9 @@ class Tabular(ABC):
     def _repr_html_(self) -> str:
         """What Jupyter shows."""
         table = self.to_arrow()
-        names = [name for name in self.shown or _single_valued(table) if name in table.column_names]
-        columns = [table[name].to_pylist()[:MOST_ROWS] for name in names]
+        chosen = [table.schema.get_field_index(name) for name in self.shown] or _single_valued(table)
+        names = [table.column_names[index] for index in chosen]
+        columns = [table.column(index).slice(0, MOST_ROWS).to_pylist() for index in chosen]
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in zip(*columns, strict=True))
         rest = table.num_rows - MOST_ROWS
@@ -58,9 +59,9 @@ class Tabular(ABC):
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}{more}</tbody></table>"
 
 
-def _single_valued(table: "pa.Table") -> list[str]:
-    """Columns whose values are no lists, maps or records."""
-    return [field.name for field in table.schema if field.type.num_fields == 0]
+def _single_valued(table: "pa.Table") -> list[int]:
+    """Numbers of the columns whose values are no lists, maps or records; names may be there twice."""
+    return [index for index, field in enumerate(table.schema) if field.type.num_fields == 0]
 
 
 def _cell(value: object) -> str:

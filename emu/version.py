@@ -11,7 +11,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-__all__ = ["version"]
+__all__ = ["DISTRIBUTION", "version"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DISTRIBUTION = "cfemu"

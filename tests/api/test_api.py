@@ -214,6 +214,8 @@ def test_a_sweep_is_its_file(tmp_path: Path) -> None:
     assert Sweep.read(out).rows == rows.rows
     assert rows.query("SELECT count(*) AS n FROM runs").rows == [{"n": len(rows)}]
     assert rows.query("SET threads = 1").rows == []
+    assert rows.query("SELECT tlb, tlb FROM runs LIMIT 1")._repr_html_().count("<td>32</td>") == 2
+    assert "<th>device_pages_refused</th>" in rows._repr_html_()
     with pytest.raises(UsageError, match="SQL: "):
         rows.query("SELECT nothing FROM runs")
     assert not rows.interrupted
