@@ -9,7 +9,7 @@ from emu.regression.baseline import accept, read
 from emu.regression.compare import Comparison, compare_all
 from emu.regression.misses import Measurement
 from emu.regression.results import row_entries
-from kernel_model.compare import Selection, compare_scenario
+from kernel_model.comparison import Selection, compare_scenario
 
 __all__ = ["BASELINE", "compare_counts", "measured"]
 
