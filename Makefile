@@ -31,7 +31,7 @@ conformance: $(VENV)/.installed-dev  ## the full evidence, written to docs/confo
 mutation: $(VENV)/.installed-dev  ## does a test notice every small change of emu/mmu? docs/mutation.md (ARGS="tlb.match": a part)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-up times (ARGS="--json")
+bench: $(VENV)/.installed-dev  ## miss counts against benchmarks/misses.toml, and every speed; docs/benchmarks.md (ARGS="--only counts")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
