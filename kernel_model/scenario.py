@@ -243,6 +243,7 @@ def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenar
 def scenario_of(table: Scenario | MappingOf[str, Any], source: str = "scenario") -> Scenario:
     """A scenario from what a file would hold, checked as one; plugins are looked for in this process's directory."""
     if isinstance(table, Scenario):
+        load_plugins()  # of the environment, whose names it may hold
         return checked(table, source)
     try:
         file = msgspec.convert(dict(table), ScenarioFile)

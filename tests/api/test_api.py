@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -234,6 +235,18 @@ def test_bad_input_is_one_line() -> None:
             call()
         assert str(raised.value).startswith(message)
         assert "\n" not in str(raised.value)
+
+
+def test_plugins_of_the_environment_and_of_the_dict() -> None:
+    """In processes of their own: a plugin stays for the life of one."""
+    plugin = str(ROOT / "examples" / "plugin_half.py")
+    code = "from kernel_model import Scenario, compare; compare({}, strategies=['half'], mappings=['acr'], workers=1)"
+    for given, environment in (
+        (f"{{'board': 'coyotos16', 'plugins': [{plugin!r}]}}", {}),
+        ("Scenario(board='coyotos16', strategies=['half'])", {"CFEMU_PLUGINS": plugin}),
+    ):
+        command = [sys.executable, "-c", code.format(given)]
+        subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True)
 
 
 def test_questions_of_a_trace(trace_file: Path) -> None:
