@@ -21,7 +21,7 @@ from typing import Any
 __all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md", ROOT / "docs" / "sweeps.md")
+DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("debugging.md", "json.md", "sweeps.md")))
 PLACE = re.compile(
     r"<!-- (?P<kind>output|schema|lines|columns): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL
 )
