@@ -8,8 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emu.cli import ClockName, EngineName, TimingName, machine_options
+from emu.cli import (
+    ClockName,
+    ClockOption,
+    CostsOption,
+    EngineName,
+    TimingName,
+    TimingOption,
+    TlbOption,
+    machine_options,
+)
 from emu.errors import UsageError
+from kernel_model.row_options import (
+    BoardOption,
+    ElfArgument,
+    EngineOption,
+    InputOption,
+    LoadOption,
+    MappingOption,
+    Row,
+    ScenarioOption,
+    StrategyOption,
+    StrictOption,
+    SymbolsOption,
+    WorkloadOption,
+)
 
 if TYPE_CHECKING:
     from emu.debug.target import Target
@@ -19,7 +42,6 @@ __all__ = ["register"]
 
 EXIT_INTERRUPTED = 130
 MEGABYTE = 1 << 20
-HARDWARE_TLB = 32  # entries
 ANY_FREE_PORT = 0
 
 GDB_EPILOG = """\b
@@ -54,50 +76,9 @@ docs/debugging.md walks through it.
 Exit status: 0; 2 for bad input, with the line of a script that is wrong; 130 after Ctrl-C.
 """
 
-# What both debuggers take.
-ElfArgument = Annotated[
-    Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
-]
-ScenarioOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Instead: run a row of this scenario, file or name, and debug that.", show_default=False
-    ),
-]
-StrategyOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-]
-MappingOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-]
-WorkloadOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False)
-]
 MemoryOption = Annotated[
     int, typer.Option(metavar="MB", min=1, help="What the history may take; less makes ways back longer.")
 ]
-BoardOption = Annotated[str, typer.Option(metavar="NAME", help="Memory map and devices; see `cfemu boards`.")]
-EngineOption = Annotated[EngineName, typer.Option(help="How to run it; all give the same counts.")]
-InputOption = Annotated[
-    Path | None,
-    typer.Option("--input", metavar="FILE", help="Type this as soon as the guest listens.", show_default=False),
-]
-LoadOption = Annotated[
-    list[str] | None, typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False)
-]
-SymbolsOption = Annotated[
-    list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
-]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
-]
-TimingOption = Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")]
-ClockOption = Annotated[ClockName, typer.Option(help="What devices count as time.")]
-CostsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-]
-TlbOption = Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -133,9 +114,9 @@ def gdb(
     tlb: TlbOption = 32,
 ) -> None:
     check_host(host)
-    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, tlb, script)
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, script)
     row = Row(scenario, strategy, mapping, workload)
-    options = machine_options(engine, timing, clock, costs)
+    options = machine_options(engine, timing, clock, costs, tlb)
     target = open_target(program, row, options, memory * MEGABYTE, show_output)
     from emu.debug.command import serve_gdb
 
@@ -182,9 +163,10 @@ def step(
     if elf is not None and is_trace(elf):
         step_trace(elf, lines, as_json=as_json)
         return
-    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, tlb, typed)
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, typed)
     row = Row(scenario, strategy, mapping, workload)
-    target = open_target(program, row, machine_options(engine, timing, clock, costs), memory * MEGABYTE, None)
+    options = machine_options(engine, timing, clock, costs, tlb)
+    target = open_target(program, row, options, memory * MEGABYTE, None)
     try:
         step_target(target, lines, as_json=as_json)
     except KeyboardInterrupt:
@@ -200,18 +182,7 @@ class Program:
     load: tuple[str, ...]
     symbols: tuple[Path, ...]
     strict: bool
-    tlb: int
     typed: Path | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was said of a row of a scenario."""
-
-    scenario: str | None
-    strategy: str | None
-    mapping: str | None
-    workload: str | None
 
 
 def open_target(
@@ -222,13 +193,8 @@ def open_target(
     on_console: Callable[[bytes], None] | None,
 ) -> "Target":
     """The program on its board, or the recorded row. UsageError unless it is one of them."""
-    if (program.elf is None) == (row.scenario is None):
-        raise UsageError("name either a program or, with --scenario, a scenario")
-    if row.scenario is None and any((row.strategy, row.mapping, row.workload)):
-        raise UsageError("--strategy, --mapping and --workload are about a scenario")
-    of_program = program.load or program.symbols or program.typed or program.strict or program.tlb != HARDWARE_TLB
-    if row.scenario is not None and of_program:
-        raise UsageError("--load, --symbols, --input, --strict and --tlb are about a program")
+    if row.is_wanted(program.elf) and (program.load or program.symbols or program.typed or program.strict):
+        raise UsageError("--load, --symbols, --input and --strict are about a program")
     if program.elf is not None:
         from emu.debug.target import open_elf
         from emu.foreground import Setup
@@ -238,7 +204,6 @@ def open_target(
             load=program.load,
             symbols=program.symbols,
             strict=program.strict,
-            tlb=program.tlb,
         )
         return open_elf(what, program.typed, memory=memory, on_console=on_console)
     from kernel_model.debugging import open_scenario

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from emu.plain_console import PlainConsole
 from emu.trace.explain import CLASSES, Explanation
 from emu.trace.format import Trace
 from emu.trace.replay import Result
@@ -17,12 +17,12 @@ __all__ = [
     "print_info",
     "print_json",
     "print_plain",
+    "print_recorded",
     "print_results",
     "print_sizes",
     "trace_to_dict",
 ]
 
-WIDTH_OF_A_PIPE = 120  # columns, where stdout is no terminal
 MAX_ROWS = 12
 HISTOGRAM_STEPS = (0, 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
 
@@ -73,7 +73,7 @@ def trace_to_dict(trace: Trace) -> JsonObject:
 
 
 def print_info(trace: Trace) -> None:
-    found, console = trace_to_dict(trace), _console()
+    found, console = trace_to_dict(trace), PlainConsole()
     totals, mmu = found["totals"], found["mmu"]
     table = _plain()
     rows: list[tuple[str, str]] = [
@@ -99,13 +99,25 @@ def print_info(trace: Trace) -> None:
     console.print(table)
 
 
+def print_recorded(trace: Trace, json: bool) -> None:
+    """What was recorded, in a line or as JSON."""
+    totals = trace.totals
+    if json:
+        print_json("record", trace_to_dict(trace))
+    elif totals:
+        misses = totals.itlb_misses + totals.dtlb_misses
+        print(
+            f"{trace.path}: {totals.instructions:,} instructions, {totals.references:,} references, {misses:,} misses"
+        )
+
+
 def print_results(results: Sequence[Result]) -> None:
     """One row each; under it what a rule had to decide, or whether the recording was reproduced."""
-    console = _console()
+    console = PlainConsole()
     console.print(_results_table(results))
     for result in results:
         for line in _remarks(result):
-            console.print(line, markup=False)
+            console.print(line)
 
 
 def _results_table(results: Sequence[Result], title: str = "") -> Table:
@@ -135,17 +147,18 @@ def _remarks(r: Result) -> list[str]:
         "kernel work behind a recorded miss that hits here, executed all the same": r.forced,
         "accesses that an older translation would refuse": r.stale,
         "misses on pages that no load is known of": r.unexplained,
+        "repeated refills of pages that were refilled in different ways, or never by a refill alone": r.approximated,
         "loads of entries that this TLB has not": r.lost_loads,
     }
     return [f"{r.geometry}: {count:,} {what}" for what, count in decided.items() if count]
 
 
 def print_explanation(found: Explanation) -> None:
-    console = _console()
+    console = PlainConsole()
     result = found.result
     console.print(_results_table([result]))
     for line in _remarks(result):
-        console.print(line, markup=False)
+        console.print(line)
     shown = {
         "access": found.by_access,
         "region": found.by_region,
@@ -218,7 +231,7 @@ def print_sizes(sizes: Sequence[int], instruction: Sequence[int], data: Sequence
     for size, i, d in zip(sizes, instruction, data):
         share = 100 * (i + d) / references if references else 0.0
         table.add_row(f"{size}", f"{i:,}", f"{d:,}", f"{i + d:,}", f"{share:.3f} %")
-    _console().print(table)
+    PlainConsole().print(table)
 
 
 def print_plain(rows: Sequence[Mapping[str, int]], policy: str, page_size: int) -> None:
@@ -230,14 +243,7 @@ def print_plain(rows: Sequence[Mapping[str, int]], policy: str, page_size: int) 
         i, d = row["itlb_misses"], row["dtlb_misses"]
         figures = (row["itlb_entries"], row["dtlb_entries"], i, d, i + d, row["references"])
         table.add_row(*(f"{n:,}" for n in figures))
-    _console().print(table)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
-    return console
+    PlainConsole().print(table)
 
 
 def _titled(title: str) -> Table:

@@ -67,7 +67,7 @@ def test_a_row_of_a_scenario() -> None:
             "",
             "--strategy, --mapping and --workload are about a scenario",
         ),
-        (("--scenario", "default", "--tlb", "16", "-x", "where"), "", "--tlb are about a program"),
+        (("--scenario", "default", "--strict", "-x", "where"), "", "--strict are about a program"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], text: str, message: str) -> None:
