@@ -20,7 +20,7 @@ __all__ = ["cfunc", "njit", "njit_entry", "njit_inline"]
 
 # numba looks only at the file that a cached function stands in, and would go on using it after a function that it calls
 # has changed; the folder changes with any of them.
-if not numba.config.CACHE_DIR and (folder := object_code.cache_directory()) is not None:
+if not numba.config.CACHE_DIR and (folder := object_code.numba_directory()) is not None:
     numba.config.CACHE_DIR = str(folder)
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}

@@ -574,16 +574,19 @@ class Machine:
         return self._sink is not None
 
     def begin_phase(self, number: int) -> None:
-        """While recording: what follows belongs to the phase of this number."""
+        """While recording: what follows belongs to the phase of this number, from 0."""
         self.core.ask(compiled.BEGIN_PHASE, number)
+        self._hand_over_events()
 
     def stop_recording(self) -> None:
         """Hand over what is left, and the time; nothing more is recorded. Nothing happens where nothing is."""
         if self._sink is not None:
-            self.core.ask(compiled.BEGIN_PHASE, -1)
-            self._hand_over_events()
-            self._sink = None
-            self.core.stop_recording()
+            try:
+                self.core.ask(compiled.BEGIN_PHASE, -1)
+                self._hand_over_events()
+            finally:
+                self._sink = None
+                self.core.stop_recording()
 
     def _hand_over_events(self) -> None:
         if self._sink is not None:
@@ -604,7 +607,9 @@ class Machine:
         return Snapshot(record, registers, tuple(banks), bytes(self.console), durations, miss_pc, sram)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Back to ``snapshot``, taken on this machine. UsageError when the memory map has changed since."""
+        """Back to ``snapshot``, taken on this machine. UsageError when the memory map has changed since, and while the
+        machine is being recorded."""
+        self._refuse_while_recorded()
         if [name for name, _ in snapshot.banks] != [bank.name for bank in self.core.banks]:
             raise UsageError("the snapshot was taken with other memory attached")
         for bank, (_, stored) in zip(self.core.banks, snapshot.banks, strict=True):
@@ -622,7 +627,9 @@ class Machine:
     # --- the same in parts, for a history that keeps many states and shares what they have in common
 
     def areas(self) -> list[NDArray[np.uint8]]:
-        """All memory that makes up the state, in place; more at the end when memory is attached."""
+        """All memory that makes up the state, in place; more at the end when memory is attached. UsageError while the
+        machine is being recorded: a trace goes forwards only."""
+        self._refuse_while_recorded()
         return self.core.areas()
 
     def outside(self) -> Outside:
@@ -641,8 +648,13 @@ class Machine:
         self._published = None
         self.console = bytearray(console)
 
+    def _refuse_while_recorded(self) -> None:
+        if self.recorded:
+            raise UsageError("a machine that is being recorded cannot go back in time")
+
     def close(self) -> None:
-        """Free the CPU core."""
+        """Free the CPU core; a recording ends here."""
+        self.stop_recording()
         self.core.close()
 
     def __enter__(self) -> "Machine":

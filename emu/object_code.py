@@ -17,7 +17,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-__all__ = ["cache_directory", "load", "save"]
+__all__ = ["cache_directory", "load", "numba_directory", "save"]
 
 COMPILED = (
     "jit.py",
@@ -59,6 +59,27 @@ def cache_directory() -> Path | None:
     except OSError:
         return None
     return mine if os.access(mine, os.W_OK) else None
+
+
+@lru_cache(maxsize=1)
+def numba_directory() -> Path | None:
+    """Where numba keeps what it compiles for functions that Python calls, or None: a folder for exactly these sources,
+    those of :mod:`emu.trace` among them, so that a change of them is no change for the engine."""
+    folder = cache_directory()
+    if folder is None:
+        return None
+    digest = hashlib.sha256()
+    for source in sorted((Path(__file__).resolve().parent / "trace").glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    mine = folder / f"numba-{digest.hexdigest()[:16]}"
+    try:
+        mine.mkdir(exist_ok=True)
+        others = sorted((d for d in folder.glob("numba-*") if d != mine), key=lambda d: d.stat().st_mtime, reverse=True)
+        for old in others[KEPT_CACHES:]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError:
+        return None
+    return mine
 
 
 def _numba_version() -> bytes:

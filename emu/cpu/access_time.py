@@ -3,6 +3,7 @@
 from emu.cpu.blocks import instruction_length, rest_of_block, word_at
 from emu.cpu.charges import CM_INHIBITED, charge_accesses, keep_buffer, note_charge, note_wait
 from emu.cpu.data_time import wait_for_data
+from emu.cpu.looks import is_first_look
 from emu.cpu.processor import get_pc
 from emu.cpu.raw import call_restore, load64, store64
 from emu.cpu.state import F_RESTORE, RESTS, State
@@ -56,7 +57,7 @@ def take_time(s: State, va: int, size: int, kind: int, user: int) -> None:
 
     unicorn looks more than once at an operand that crosses into another page: each part of it counts once.
     """
-    if not is_first_look(s, va, size):
+    if not is_first_look(s, s.look, va, size):
         return
     now = access_now(s) - s.cycles
     end = min(va + size, (va | (PAGE - 1)) + 1)
@@ -80,19 +81,3 @@ def time_part(s: State, source: int, pa: int, size: int, kind: int, mode: int, n
     wait_for_data(s, source, pa, size, kind, mode, now)
     if is_repeated(s, kind, mode):
         note_wait(s, before)
-
-
-@njit
-def is_first_look(s: State, va: int, size: int) -> bool:
-    """Whether unicorn has not looked at this part of the operand before (see :func:`continues_operand`)."""
-    if not (s.look_host_pc == s.host_pc and s.look_block == s.instructions):
-        s.look_host_pc, s.look_block = s.host_pc, s.instructions
-        s.look_cross = (va | (PAGE - 1)) + 1 if (va & (PAGE - 1)) + size > PAGE else -1
-        s.look_second = 0
-        return True
-    if s.look_cross >= 0 and (size == 1 or va == s.look_cross or va + size == s.look_cross):
-        if va == s.look_cross and not s.look_second:
-            s.look_second = 1
-            return True
-        return False
-    return True

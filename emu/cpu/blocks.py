@@ -310,8 +310,6 @@ def record_block(s: State, count: int) -> None:
     more where it ends on another 1-KB granule."""
     r = s.recorder
     r.n_looks = 0
-    if r.mute:
-        return
     supervisor = in_supervisor(s)
     if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & GRANULE_MASK == 0:
         r.block[0] = fetch_run(s, s.block_pc, count, supervisor)
@@ -340,7 +338,7 @@ def retract_fetches(s: State, offset: int, count: int) -> None:
     r = s.recorder
     again = r.again == s.block_pc + offset
     r.again = -1
-    if not r.on or r.mute:
+    if not r.on:
         return
     if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & GRANULE_MASK == 0:
         add_to(s, r.block[0], (0 if again else 1) - count)

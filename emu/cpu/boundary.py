@@ -26,7 +26,7 @@ from emu.cpu.data_time import is_full
 from emu.cpu.fetch_time import begin_fetch, end_fetch, fetch_takes, note_lines
 from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.interrupts import interrupt_due
-from emu.cpu.memory import note_code, place, swallowed_word
+from emu.cpu.memory import note_code, place
 from emu.cpu.native import ENV_SR
 from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
@@ -242,10 +242,6 @@ def enter_page(s: State, pc: int, mode: int) -> bool:
     s.code_touched = 0
     s.code_key = -1
     if source == MISS or not permits(perms, FETCH):
-        if s.swallow and pc == s.swallow_va:
-            s.code_host = s.swallow_host - (pc & 0xFFF)
-            s.code_entry = -1
-            return True
         return False
     _where, host, pages = place(s, source, pa)
     if host == 0:
@@ -265,13 +261,11 @@ def touch_second_page(s: State, va: int, mode: int) -> bool:
     """The one instruction of this block ends on another page (sheet 1.12: two ITLB entries); False when that misses."""
     source, entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, mode)
     if source == MISS or not permits(perms, FETCH):
-        if swallowed_word(s, va):
-            return True
         s.fault_va = va
         return False
     if source == TLB:
         touch(s.mmu, ITLB, entry)
-    _where, s.second_host, pages = place(s, source, pa)
+    _where, _host, pages = place(s, source, pa)
     s.second_va, s.second_pa = va, pa
     if pages:
         note_code(pages, 0, (pa & 0xFFF) + 2)

@@ -40,7 +40,7 @@ from emu.cpu.state import (
 from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
 from emu.devices.registers import KNOWN, access_map
 from emu.devices.state import LINE
-from emu.errors import BoardError, UsageError
+from emu.errors import BoardError, EngineError, UsageError
 from emu.mmu.registers import write_mask
 from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
@@ -131,6 +131,7 @@ class Core:
         self._miss_pc = np.zeros((MISS_PCS, 3), np.int64)
         self._console = np.zeros(CONSOLE_BYTES, np.uint8)
         self._ended = np.zeros((ENDED, 2), np.int64)
+        self._codes, self._events = np.zeros(0, np.uint8), np.zeros((2, 0), np.uint32)
         self._profile = np.zeros((0, PROFILE_RECORD // 8), np.int64)
         self._line = np.zeros(LINE, np.uint8)
         self._access_map = access_map()
@@ -378,11 +379,11 @@ class Core:
     def start_recording(self) -> None:
         """From now on keep what the MMU sees as events of :mod:`emu.trace.events`, for :meth:`recording_take`."""
         size = RECORDED_EVENTS + RECORDED_SLACK
-        self._codes, self._events = np.zeros(size, np.uint8), np.zeros((2, size), np.uint32)
+        if len(self._codes) == 0:
+            self._codes, self._events = np.zeros(size, np.uint8), np.zeros((2, size), np.uint32)
         r = self.state["recorder"]
-        r["code"], r["a"] = _address(self._hold(self._codes)), _address(self._hold(self._events))
-        r["b"] = _address(self._events[1])
-        r["full"] = RECORDED_EVENTS
+        r["code"], r["a"], r["b"] = _address(self._codes), _address(self._events[0]), _address(self._events[1])
+        r["full"], r["size"], r["lost"] = RECORDED_EVENTS, size, 0
         r["instructions"], r["cycles"] = self.state["instructions"], self.state["cycles"]
         r["on"] = 1
         self._close_runs()
@@ -390,9 +391,14 @@ class Core:
 
     def stop_recording(self) -> None:
         """No more events; what was not taken is lost."""
+        self._forget_recording()
+        if self.uc:
+            self.flush()
+
+    def _forget_recording(self) -> None:
         self.state["recorder"]["on"] = 0
-        self.recording_take()
-        self.flush()
+        self._close_runs()
+        self.state["attention"] = int(self.state["attention"]) & ~ATTENTION_RECORDS
 
     def recording_take(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32]]:
         """Events since the last call, as the three columns of :class:`emu.trace.events.Events`. At an instruction
@@ -400,6 +406,8 @@ class Core:
         count = int(self.state["recorder"]["count"])
         code, (a, b) = self._codes[:count], self._events[:, :count]
         kept = (code >= ASIDE) | (b > 0)  # runs of instructions that were begun again
+        if lost := int(self.state["recorder"]["lost"]):
+            raise EngineError(f"{lost} events of the recording were lost: too many while the guest did not run")
         self._close_runs()
         self.state["attention"] = int(self.state["attention"]) & ~ATTENTION_RECORDS
         return code[kept], a[kept], b[kept]
@@ -407,7 +415,7 @@ class Core:
     def _close_runs(self) -> None:
         r = self.state["recorder"]
         r["count"] = r["n_looks"] = 0
-        r["fetch"] = r["fetch_key"] = r["data"] = r["data_key"] = r["again"] = r["look_block"] = -1
+        r["fetch"] = r["fetch_key"] = r["data"] = r["data_key"] = r["again"] = r["look"]["block"] = -1
 
     def misses_by_pc(self) -> NDArray[np.int64]:
         """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""
@@ -501,6 +509,7 @@ class Core:
         library.context_restore(self.uc, context)
         self.state["armed_count"] = 0
         self.state["in_code_write"] = 2
+        self._forget_recording()  # of the past; Machine sees to it that there is none now
 
     def areas(self) -> list[NDArray[np.uint8]]:
         """Everything that the guest can change, in place: the record, misses by PC, core SRAM, the banks of memory.

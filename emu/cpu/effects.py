@@ -1,16 +1,28 @@
 """What a change of the MMU model means for unicorn's softmmu, which must stay a subset of it."""
 
 from emu.cpu.images import drop_images
-from emu.cpu.memory import disarm, flush_all, flush_page, place
-from emu.cpu.processor import in_supervisor
+from emu.cpu.memory import disarm, flush_all, flush_page
 from emu.cpu.state import State
 from emu.jit import njit
-from emu.mmu.attributes import MISS, permits, resolve
-from emu.mmu.registers import MMUDR_LK, MMUTR_V
-from emu.mmu.state import EFFECT_ALL, EFFECT_DTLB, EFFECT_ITLB, FETCH, WARN_OVERLAP
-from emu.mmu.tlb import page_bits
+from emu.mmu.attributes import TLB
+from emu.mmu.registers import (
+    MMUDR_LK,
+    MMUOR_ACC,
+    MMUOR_ADR,
+    MMUOR_CA,
+    MMUOR_CAS,
+    MMUOR_CNL,
+    MMUOR_ITLB,
+    MMUOR_RW,
+    MMUOR_STLB,
+    MMUOR_UAA,
+    MMUTR_V,
+    OFFSET_MMUOR,
+)
+from emu.mmu.state import EFFECT_ALL, EFFECT_DTLB, EFFECT_ITLB, ITLB, WARN_OVERLAP
+from emu.mmu.tlb import page_bits, side_of
 
-__all__ = ["apply_effect", "code_still_mapped"]
+__all__ = ["apply_effect", "may_move_code"]
 
 PAGE = 4096
 MANY_PAGES_BITS = 13
@@ -55,22 +67,19 @@ def apply_effect(s: State, effect: int, overlaps: int) -> None:
 
 
 @njit
-def fetches_from(s: State, va: int, host: int) -> bool:
-    """Whether an instruction fetch at ``va`` still comes from ``host``."""
-    source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, in_supervisor(s))
-    if source == MISS or not permits(perms, FETCH):
-        return False
-    _where, now, _pages = place(s, source, pa)
-    return now == host
-
-
-@njit
-def code_still_mapped(s: State) -> bool:
-    """Whether the rest of the running block may be executed after a change of translations."""
-    if not fetches_from(s, s.block_pc, s.block_host):
-        return False
-    last = s.block_pc + s.block_size - 2
-    if (last ^ s.block_pc) & 0xFFFFF000 == 0:
+def may_move_code(s: State, offset: int, size: int, value: int) -> bool:
+    """Whether a store to the MMU's window may change how the code that makes it is mapped, or which ITLB entry is the
+    most recent one: its instruction must run by itself, for what follows is another fetch."""
+    if offset < OFFSET_MMUOR:
         return True
-    source, _entry, _pa, perms, _cm, _bits = resolve(s.mmu, last, FETCH, in_supervisor(s))
-    return source != MISS and permits(perms, FETCH)
+    if offset + size != OFFSET_MMUOR + 4 or s.code_source != TLB:  # the operations are in the lower half
+        return False
+    if value & (MMUOR_CA | MMUOR_CNL | MMUOR_CAS):
+        return True
+    if not value & MMUOR_ACC or value & MMUOR_RW:
+        return False
+    if value & MMUOR_ADR:
+        return bool(side_of(s.mmu, s.mmu.mmuar) == ITLB)
+    if value & (MMUOR_UAA | MMUOR_STLB):
+        return value & MMUOR_ITLB != 0
+    return bool(side_of(s.mmu, s.mmu.aa) == ITLB)

@@ -7,7 +7,7 @@ from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
 from emu.cpu.catch import catch_load, waits_for_load
 from emu.cpu.charges import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
 from emu.cpu.clock import now
-from emu.cpu.effects import apply_effect, code_still_mapped
+from emu.cpu.effects import apply_effect, may_move_code
 from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
 from emu.cpu.raw import call_pointer, call_restore, load64
@@ -19,7 +19,6 @@ from emu.cpu.state import (
     EVENT_HYPERCALL,
     EVENT_INPUT,
     EVENT_RESET,
-    EVENT_SWALLOW,
     EVENT_UNMODELLED,
     F_LOOP_EXIT,
     F_RESTORE,
@@ -115,13 +114,10 @@ def window_read(s: State, offset: int, size: int) -> int:
 @njit
 def window_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the MMU register window, and its consequences for the softmmu and the running block."""
-    if not is_over(s) and waits_for_load(s, offset):
+    if not is_over(s) and (waits_for_load(s, offset) or (not s.single and may_move_code(s, offset, size, value))):
         stop_here(s, EVENT_CHARGE)
         return
     if is_over(s) or not charge(s, MMU_REGISTER):
-        return
-    if s.swallow:
-        s.swallow = 0
         return
     overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
     effect = window.write(s.mmu, offset, size, value)
@@ -129,13 +125,6 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
     if effect:
         catch_load(s, offset, size, value)
         apply_effect(s, effect, overlaps)
-        if s.native and not s.emulating and not code_still_mapped(s):
-            # The store has taken effect, the rest of the block must not run: finish this instruction alone, with its
-            # store dropped, then fetch again (unicorn-notes 4, self-eviction).
-            s.swallow = 1
-            s.swallow_va = io_pc(s)
-            s.swallow_host = s.block_host + (s.swallow_va - s.block_pc)
-            stop_here(s, EVENT_SWALLOW)
 
 
 @njit

@@ -42,7 +42,6 @@ __all__ = [
     "place",
     "read32",
     "slot_of",
-    "swallowed_word",
     "touch_data",
     "uc_address",
     "write32",
@@ -99,17 +98,6 @@ def uc_address(s: State, host: int) -> int:
         if bank.host <= host < bank.host + bank.end - bank.base:
             return int(bank.uc + host - bank.host)
     return UC_UNMAPPED
-
-
-@njit
-def swallowed_word(s: State, va: int) -> int:
-    """Host address of the word at ``va`` if it belongs to the instruction that has just taken its own page away and is
-    being finished; else 0."""
-    if not s.swallow or not 0 <= va - s.swallow_va <= LONGEST - 2:
-        return 0
-    if (va ^ s.second_va) & 0xFFFFFC00 == 0 and 0 <= s.second_va - s.swallow_va <= LONGEST - 2:
-        return int(s.second_host + va - s.second_va)
-    return int(s.swallow_host + va - s.swallow_va)
 
 
 @njit_inline
@@ -267,9 +255,6 @@ def write32(s: State, va: int, value: int) -> int:
 @njit
 def fetch16(s: State, va: int, supervisor: int) -> int:
     """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
-    host = swallowed_word(s, va)
-    if host:
-        return load16be(host)
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
     if source < 0 or not permits(perms, FETCH):
         return -1

@@ -8,6 +8,7 @@ it recorded. So all engines record the same events, up to where runs are cut.
 Rules: docs/traces.md. The codes are the file format's (:mod:`emu.trace.events`).
 """
 
+from emu.cpu.looks import is_first_look
 from emu.cpu.native import ENV_PC
 from emu.cpu.raw import call_restore, load32, store8, store32
 from emu.cpu.state import ATTENTION_RECORDS, F_RESTORE, RECORDED_LOOKS, State
@@ -50,8 +51,8 @@ __all__ = [
 
 FETCHED = 2  # the access kind in a code
 MOST = 0xFFFFFFFF
+LONGEST_RUN = 1 << 31
 GRANULE = 1 << GRANULE_BITS
-UC_PAGE = 4096
 
 
 # --- the buffer
@@ -62,6 +63,9 @@ def put(s: State, code: int, a: int, b: int) -> int:
     """Add an event; its number in the buffer."""
     r = s.recorder
     i: int = r.count + 0
+    if i == r.size:  # nothing runs: the host writes registers, say, and does not ask for the events
+        r.lost += 1
+        return i - 1
     store8(r.code + i, code)
     store32(r.a + 4 * i, a)
     store32(r.b + 4 * i, b)
@@ -94,6 +98,12 @@ def add_to(s: State, run: int, count: int) -> None:
 
 
 @njit_inline
+def is_full(s: State, run: int) -> bool:
+    """Whether a run should get no more references; what is taken back leaves it long enough."""
+    return bool(load32(s.recorder.b + 4 * run) >= LONGEST_RUN)
+
+
+@njit_inline
 def flags_of(s: State, supervisor: int) -> int:
     """What the code of an access has beside its kind."""
     return (SUPERVISOR if supervisor else 0) | (HANDLER if s.time.in_handler else 0)
@@ -108,7 +118,7 @@ def fetch_run(s: State, va: int, count: int, supervisor: int) -> int:
     r = s.recorder
     flags = flags_of(s, supervisor)
     key = va >> GRANULE_BITS << 8 | flags
-    if key == r.fetch_key:
+    if key == r.fetch_key and not is_full(s, r.fetch):
         add_to(s, r.fetch, count)
         return int(r.fetch)
     r.fetch = put(s, FETCHED | flags, va, count)
@@ -119,7 +129,7 @@ def fetch_run(s: State, va: int, count: int, supervisor: int) -> int:
 @njit
 def record_fetch(s: State, va: int, supervisor: int) -> None:
     """An instruction, or the rest of one, was fetched from ``va`` by the engine itself."""
-    if s.recorder.on and not s.recorder.mute:
+    if s.recorder.on:
         fetch_run(s, va, 1, supervisor)
 
 
@@ -132,7 +142,7 @@ def data_run(s: State, va: int, kind: int, supervisor: int) -> int:
     if key != r.data_key:
         r.data_key = key
         r.data[1 - kind] = -1
-    elif r.data[kind] >= 0:
+    elif r.data[kind] >= 0 and not is_full(s, r.data[kind]):
         add_to(s, r.data[kind], 1)
         return int(r.data[kind])
     run = put(s, kind | flags, va, 1)
@@ -154,25 +164,8 @@ def part_runs(s: State, va: int, size: int, kind: int, supervisor: int) -> int:
 @njit
 def record_access(s: State, va: int, size: int, kind: int, supervisor: int) -> None:
     """A read or a write, in one page, that the engine makes itself."""
-    if s.recorder.on and not s.recorder.mute:
+    if s.recorder.on:
         note_look(s, part_runs(s, va, size, kind, supervisor))
-
-
-@njit
-def is_new(s: State, va: int, size: int) -> bool:
-    """Whether unicorn has not looked at this part of the operand before: see access_time.is_first_look."""
-    r = s.recorder
-    if not (r.look_host_pc == s.host_pc and r.look_block == s.instructions):
-        r.look_host_pc, r.look_block = s.host_pc, s.instructions
-        r.look_cross = (va | (UC_PAGE - 1)) + 1 if (va & (UC_PAGE - 1)) + size > UC_PAGE else -1
-        r.look_second = 0
-        return True
-    if r.look_cross >= 0 and (size == 1 or va == r.look_cross or va + size == r.look_cross):
-        if va == r.look_cross and not r.look_second:
-            r.look_second = 1
-            return True
-        return False
-    return True
 
 
 @njit_inline
@@ -188,7 +181,7 @@ def note_look(s: State, run: int) -> None:
 def record_look(s: State, va: int, size: int, part: int, kind: int, supervisor: int) -> bool:
     """Native: unicorn looks at an operand of ``size`` bytes, of which ``part`` are in the page that allows it; whether
     this was recorded."""
-    if s.recorder.mute or not is_new(s, va, size):
+    if not is_first_look(s, s.recorder.look, va, size):
         return False
     note_look(s, part_runs(s, va, part, kind, supervisor))
     return True
@@ -200,9 +193,7 @@ def record_look(s: State, va: int, size: int, part: int, kind: int, supervisor: 
 @njit
 def begin_again(s: State, pc: int) -> None:
     """The instruction at ``pc`` will be begun again, only because of how this engine works. Before blocks.unwind."""
-    s.begun_again = pc
-    if not s.swallow:  # else what it did remains done
-        s.recorder.again = pc
+    s.begun_again = s.recorder.again = pc
 
 
 @njit
@@ -219,14 +210,14 @@ def retract_since(s: State, looks: int) -> None:
     r = s.recorder
     while r.n_looks > looks:
         retract_last(s)
-        r.look_block = -1
+        r.look.block = -1
 
 
 @njit
 def retract_looks(s: State, pc: int) -> None:
     """The instruction at ``pc`` (-1: the one that runs alone) is begun again: take back its looks, the latest ones."""
     r = s.recorder
-    if r.on and not s.swallow:
+    if r.on:
         kept = max(0, r.n_looks - RECORDED_LOOKS)
         while r.n_looks > kept:
             if pc >= 0:
@@ -234,7 +225,7 @@ def retract_looks(s: State, pc: int) -> None:
                 if load32(s.env + ENV_PC) != pc:
                     break
             retract_last(s)
-    r.look_block = -1
+    r.look.block = -1
 
 
 # --- everything else
@@ -247,6 +238,9 @@ def record_time(s: State) -> None:
     if not r.on:
         return
     instructions, cycles = s.instructions - r.instructions, s.cycles - r.cycles
+    if instructions < 0 or cycles < 0:  # a jump to an odd address was taken back behind a look at the time
+        put_event(s, STAMP, 0, 0)
+        return
     r.instructions, r.cycles = s.instructions, s.cycles
     while cycles > MOST or instructions > MOST:
         put_event(s, STAMP, min(instructions, MOST), min(cycles, MOST))

@@ -32,7 +32,6 @@ from emu.cpu.state import (
     EVENT_SINGLE,
     EVENT_STALE,
     EVENT_STOPPED,
-    EVENT_SWALLOW,
     EVENT_TRACE,
     F_CTL,
     F_START,
@@ -220,15 +219,6 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
         s.event = event
 
     @njit
-    def swallow_store(s: State) -> None:
-        """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
-        s.recorder.mute = 1
-        step_one(s)
-        s.recorder.mute = 0
-        s.swallow = 0
-        flush_all(s)
-
-    @njit
     def cut_block(s: State) -> None:
         """Run the instructions that may still run before the boundary inside this block."""
         if s.cut <= 1 or system_byte(s) & SR_T:
@@ -249,8 +239,6 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
             elif s.event == EVENT_STALE:
                 flush_page(s, get_pc(s))  # with it goes the cache by VA, the only place that keeps this translation
                 step_one(s)
-            elif s.event == EVENT_SWALLOW:
-                swallow_store(s)
             elif s.event == EVENT_BOUNCE:
                 bounce_operands(s)
             else:

@@ -99,6 +99,15 @@ MAX_OPEN = 64
 BLOCK_GRANULES = 6  # 1-KB granules that a block can be on: 4 KB, and the last instruction's end
 RECORDED_LOOKS = 64
 
+# Native engine: the operand looked at last (emu.cpu.looks).
+LOOK_DTYPE = np.dtype(
+    [
+        ("host_pc", "i8"),  # of the instruction, and of its block
+        ("block", "i8"),
+        ("cross", "i8"),  # the 4-KB page it crosses into, -1 none, and whether that has been seen
+        ("second", "i8"),
+    ]
+)
 # What is recorded for emu.trace (emu.cpu.recorder): events, as three columns of a buffer that the host empties.
 RECORDER_DTYPE = np.dtype(
     [
@@ -107,7 +116,9 @@ RECORDER_DTYPE = np.dtype(
         ("a", "i8"),
         ("b", "i8"),
         ("count", "i8"),  # events in them
-        ("full", "i8"),  # as many call for the host
+        ("full", "i8"),  # as many call for the host,
+        ("size", "i8"),  # and for more there is no room
+        ("lost", "i8"),  # events for which there was none
         ("fetch", "i8"),  # the open run of fetches, -1 none; what it is of
         ("fetch_key", "i8"),
         ("data", "i8", (2,)),  # the open runs of reads and of writes, -1 none; both are on one granule
@@ -118,11 +129,7 @@ RECORDER_DTYPE = np.dtype(
         ("n_looks", "i8"),  # data accesses of the present block
         ("looks", "i8", (RECORDED_LOOKS, 2)),  # the latest of them: host PC, run
         ("again", "i8"),  # PC of an instruction that is begun again for how this engine works, -1 none
-        ("mute", "i8"),  # the instruction that runs has been recorded before
-        ("look_host_pc", "i8"),  # as state.look_*
-        ("look_block", "i8"),
-        ("look_cross", "i8"),
-        ("look_second", "i8"),
+        ("look", LOOK_DTYPE),
     ]
 )
 PROFILE_RECORD, PROFILE_SLACK = 56, 64  # bytes; records that may still come after the buffer is called full
@@ -311,11 +318,7 @@ STATE_DTYPE = np.dtype(
         ("caught_fs", "i8"),
         ("event", "i8"),  # EVENT_*: why unicorn was left
         ("event_vector", "i8"),
-        ("swallow_va", "i8"),
-        ("swallow_host", "i8"),
         ("second_va", "i8"),  # last word of the latest block that ended on another page than it began on
-        ("second_host", "i8"),
-        ("swallow", "i8"),  # a store to the MMU window has taken effect already; its repetition is dropped
         ("in_code_write", "i8"),
         ("emulating", "i8"),  # the device access under way is an intercepted instruction's
         ("postponed", "i8"),  # it must wait: that instruction has not begun
@@ -326,11 +329,7 @@ STATE_DTYPE = np.dtype(
         ("operand_block", "i8"),
         ("operand_cross", "i8"),
         ("operand_counted", "i8", (2,)),
-        # the same for the time of accesses to memory: its first 4-KB page has been seen, its second
-        ("look_host_pc", "i8"),
-        ("look_block", "i8"),
-        ("look_cross", "i8"),
-        ("look_second", "i8"),
+        ("look", LOOK_DTYPE),  # the same for the time of accesses to memory
         # inhibited accesses charged since the present block began, by host PC: an instruction that is begun again only
         # because of how this engine works takes its charges back
         ("host_pc", "i8"),
@@ -393,7 +392,6 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_CUT,
     EVENT_CHARGE,
     EVENT_CODE_WRITE,
-    EVENT_SWALLOW,
     EVENT_BOUNCE,
     EVENT_FETCH_FAULT,
     EVENT_SINGLE,  # public engine: the next instruction must run alone
@@ -411,7 +409,7 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_IDLE,
     EVENT_RECORDS,
     EVENT_FAIL,
-) = range(28)
+) = range(27)
 
 (
     HALT_NONE,

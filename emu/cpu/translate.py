@@ -20,11 +20,10 @@ from emu.cpu.memory import (
     holds_code,
     place,
     slot_of,
-    swallowed_word,
     touch_data,
-    uc_address,
 )
 from emu.cpu.native import DESC_BYTES
+from emu.cpu.operand import part_end
 from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.recorder import record_access, record_look
 from emu.cpu.state import (
@@ -57,7 +56,7 @@ __all__ = [
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
 TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
-PAGE, UC_PAGE_BITS = 4096, 12
+PAGE = 4096
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
 
@@ -151,12 +150,6 @@ def write_back(s: State, i: int) -> None:
 
 
 @njit
-def page_end(va: int, bits: int) -> int:
-    """Where the part of an operand that begins at ``va`` ends at the latest: unicorn asks for each of its pages."""
-    return (va | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1
-
-
-@njit
 def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int, int]:
     """What the model allows this data access.
 
@@ -197,7 +190,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
             store8(pages, flags | PAGE_WRITE)
     unlocked = -1
     inhibited = 1 if host and cm & CM_INHIBITED else 0
-    recorded = s.recorder.on and record_look(s, va, size, min(size, page_end(va, bits) - va), kind, 1 - user)
+    recorded = s.recorder.on and record_look(s, va, size, min(size, part_end(va, bits) - va), kind, 1 - user)
     if source == TLB:
         if touch_data(s, entry):
             unlocked = entry
@@ -266,10 +259,6 @@ def fill_fetch(s: State, va: int, user: int) -> int:
     s.fills += 1
     source, _entry, pa, perms, _cm, bits = resolve(s.mmu, va, FETCH, 1 - user)
     if source == MISS or not permits(perms, FETCH):
-        host = swallowed_word(s, va)
-        if host:
-            install(s, va, uc_address(s, host), PERM_X, user, SINGLE)
-            return FILL_OK
         return FILL_FAULT
     where, host, pages = place(s, source, pa)
     if host == 0:

@@ -147,7 +147,7 @@ def _page_bits(mmu: Any) -> int:
 
 def _of_trace(source: "Trace | Replay") -> Measurement:
     """A replay's misses: its log has the recorded symbols, so a place is a symbol without an offset."""
-    from emu.trace import kernel as k
+    from emu.trace import layout as k
     from emu.trace.events import HANDLER, KIND, SUPERVISOR
     from emu.trace.explain import region_namer, symbol_namer
     from emu.trace.format import MmuSetup
@@ -173,7 +173,7 @@ def _of_trace(source: "Trace | Replay") -> Measurement:
         _table(regions),
         _table(symbols),
         MissLog(_page_bits(replay.mmu[0]), tuple(misses)),
-        tuple(Region(*row) for row in replay.trace.header.regions),
+        tuple(Region(*row) for row in replay.trace.regions),
     )
 
 

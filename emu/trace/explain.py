@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emu.regions import OTHER
-from emu.trace import kernel as k
+from emu.trace import layout as k
 from emu.trace.events import HANDLER, KIND, SUPERVISOR
 from emu.trace.format import Trace
 from emu.trace.replay import Geometry, Replay, Result, replay_all
@@ -97,7 +97,7 @@ def what_if_geometries(geometry: Geometry) -> list[Geometry]:
 
 def region_namer(trace: Trace) -> Callable[[int], str]:
     """The region of a VA: the first that matches."""
-    regions = trace.header.regions
+    regions = trace.regions
 
     def name(va: int) -> str:
         return next((region for region, start, end in regions if start <= va < end), OTHER)

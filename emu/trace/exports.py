@@ -39,7 +39,7 @@ from emu.trace.events import (
 from emu.trace.explain import access_name, phase_namer, process_namer, region_namer, symbol_namer
 from emu.trace.format import Trace
 from emu.trace.imports import ORACLE_RECORD
-from emu.trace.kernel import KEY_SIDE
+from emu.trace.layout import KEY_SIDE
 from emu.trace.pages import Numbering, page_streams
 
 __all__ = ["FORMATS", "SIDES", "export_chrome", "export_collapsed", "export_oracle", "export_parquet"]

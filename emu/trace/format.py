@@ -129,6 +129,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What became known while recording."""
 
     phases: tuple[str, ...] = ()
+    regions: tuple[tuple[str, int, int], ...] = ()  # instead of the header's, where some were named later
     processes: dict[int, str] = {}  # by ASID
     # Foreign addresses are wider than 32 bits: (VA, address in the foreign trace) of each 1-MB area that occurs.
     areas: tuple[tuple[int, int], ...] = ()
@@ -341,6 +342,11 @@ class Trace:
                 self.header.mmu.build()
             except ValueError as error:
                 raise TraceError(path, f"damaged header: {error}") from None
+
+    @property
+    def regions(self) -> tuple[tuple[str, int, int], ...]:
+        """Name, VA from, VA to (exclusive); the first that matches."""
+        return self.names.regions or self.header.regions
 
     @property
     def complete(self) -> bool:

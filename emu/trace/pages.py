@@ -23,7 +23,7 @@ import numpy.typing as npt
 from emu.errors import UsageError
 from emu.jit import njit, njit_entry
 from emu.mmu.state import FETCH, FIFO, LRU, MAX_ENTRIES, PLRU, POLICIES, RANDOM, new_mmu, tree_size
-from emu.trace import kernel
+from emu.trace import kernel, layout
 from emu.trace.events import ASIDE, KIND
 from emu.trace.format import CHUNK_EVENTS, Trace
 
@@ -129,8 +129,8 @@ class Numbering:
     @property
     def owners(self) -> npt.NDArray[np.int16]:
         """The ASID of each page, -1 for a shared one; keys are those of ``kernel.page_keys``."""
-        asid = (self.originals >> kernel.KEY_ASID & 0xFF).astype(np.int16)
-        asid[self.originals >> kernel.KEY_SHARED & 1 == 1] = _SHARED
+        asid = (self.originals >> layout.KEY_ASID & 0xFF).astype(np.int16)
+        asid[self.originals >> layout.KEY_SHARED & 1 == 1] = _SHARED
         return asid
 
 
@@ -154,9 +154,9 @@ def _push(older: Ints, newer: Ints, entry: int) -> None:
 @njit
 def _dropped(owners: Ints, page: int, clear: int) -> Any:
     """Whether a clear drops a page: CNL all, CAS those of an ASID."""
-    if clear == kernel.CLEAR_ALL or page >= len(owners):
+    if clear == layout.CLEAR_ALL or page >= len(owners):
         return True
-    return owners[page] == kernel.CLEAR_ASID - clear
+    return owners[page] == layout.CLEAR_ASID - clear
 
 
 # --- one size, any policy -----------------------------------------------------------------------------
@@ -553,7 +553,7 @@ def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[Pages, Pages]]:
     bits = page_size.bit_length() - 1
     setup = trace.header.mmu
     mmu = setup.build() if setup else new_mmu()
-    s, memo = np.zeros(kernel.SCALARS, np.int64), np.full((kernel.MEMO, kernel.MEMO_COLUMNS), -1, np.int64)
+    s, memo = np.zeros(layout.SCALARS, np.int64), np.full((layout.MEMO, layout.MEMO_COLUMNS), -1, np.int64)
     keys, counts = np.zeros(CHUNK_EVENTS + 1, np.int64), np.zeros(CHUNK_EVENTS + 1, np.int64)
     for chunk in trace.chunks():
         code, a, b = chunk.events
@@ -561,7 +561,7 @@ def page_streams(trace: Trace, page_size: int) -> Iterator[tuple[Pages, Pages]]:
             # Without MMU events every access is one of a user, in one address space.
             accesses = code < ASIDE
             side = ((code[accesses] & KIND) != FETCH).astype(np.int64)
-            yield side << kernel.KEY_SIDE | a[accesses].astype(np.int64) >> bits, b[accesses].astype(np.int64)
+            yield side << layout.KEY_SIDE | a[accesses].astype(np.int64) >> bits, b[accesses].astype(np.int64)
         else:
             used = kernel.page_keys(mmu, s, memo, bits, code, a, b, keys, counts)
             yield keys[:used], counts[:used]
@@ -572,11 +572,11 @@ def feed(trace: Trace, page_size: int, streams: Sequence[tuple[_Stream, _Stream]
     numberings = Numbering(), Numbering()
     for keys, counts in page_streams(trace, page_size):
         clears = keys < 0
-        side = keys >> kernel.KEY_SIDE & 1
+        side = keys >> layout.KEY_SIDE & 1
         for number, numbering in enumerate(numberings):
             mine = clears | (side == number)
             pages = numbering.number(keys[mine])
-            owners = numbering.owners if bool((pages < kernel.CLEAR_ALL).any()) else None
+            owners = numbering.owners if bool((pages < layout.CLEAR_ALL).any()) else None
             for pair in streams:
                 if owners is not None:
                     pair[number].owners = owners

@@ -40,7 +40,8 @@ import numpy.typing as npt
 from emu.errors import UsageError
 from emu.mmu.registers import MMUBAR_V, MMUCR_EN
 from emu.mmu.state import MAX_ENTRIES, MIN_ENTRIES, POLICIES, new_mmu
-from emu.trace import kernel as k
+from emu.trace import books, kernel
+from emu.trace import layout as k
 from emu.trace.events import ASIDE, MISSED, Events
 from emu.trace.format import MmuSetup, Trace
 
@@ -177,7 +178,7 @@ class Replay:
         self._carry_setup(setup)
 
     def misses(self) -> Iterator[npt.NDArray[np.int64]]:
-        """Run, giving the log of misses piece by piece: columns LOG_* of ``emu.trace.kernel``."""
+        """Run, giving the log of misses piece by piece: columns LOG_* of ``emu.trace.layout``."""
         s = self.s
         for code, a, b in self._scanned():
             missed = (code < ASIDE) & ((code & MISSED) != 0)
@@ -187,7 +188,7 @@ class Replay:
             done = False
             while not done:
                 open_, capture, stack, histogram = self._fixed
-                done = k.replay_chunk(
+                done = kernel.replay_chunk(
                     self.mmu, s, self._refill, self._memo, self._book, self._seen, self._arena, open_, capture, stack,
                     histogram, self._log, self._before, code, a, b,
                 )  # fmt: skip
@@ -245,7 +246,7 @@ class Replay:
         ahead = 0  # events waiting behind the first chunk
         for chunk in self.trace.chunks():
             if not self.foreign:
-                k.scan(self._scan, self._scan_open, self._refill, *chunk.events)
+                kernel.scan(self._scan, self._scan_open, self._refill, *chunk.events)
             if waiting:
                 ahead += chunk.events.length
             waiting.append(chunk.events)
@@ -258,10 +259,10 @@ class Replay:
         """What the recorded TLBs held when recording began: as it was, or known and loaded where there is room."""
         if setup is None or not setup.state:
             return
-        k.prepare(self.mmu if self.exact else setup.build(), self.s, self._book, self._seen)
+        kernel.prepare(self.mmu if self.exact else setup.build(), self.s, self._book, self._seen)
         if not self.exact:
             self._grow()
-            k.adopt(self.mmu, setup.build(), self.s, self._seen)
+            kernel.adopt(self.mmu, setup.build(), self.s, self._seen)
 
     def _drain(self) -> npt.NDArray[np.int64]:
         """Take the log; its last row stays while it waits for the PC of its exception."""
@@ -344,5 +345,5 @@ def _grown(table: npt.NDArray[np.int64], used: int) -> npt.NDArray[np.int64]:
     if 2 * (used + k.MARGIN) <= len(table):
         return table
     larger = _table(2 * len(table), table.shape[1])
-    k.rehash(table, larger)
+    books.rehash(table, larger)
     return larger

@@ -55,7 +55,7 @@ def trace_to_dict(trace: Trace) -> JsonObject:
             "policy": setup.policy,
             "seed": setup.seed,
         },
-        "regions": [{"name": name, "start": start, "end": end} for name, start, end in header.regions],
+        "regions": [{"name": name, "start": start, "end": end} for name, start, end in trace.regions],
         "symbols": len(header.symbols),
         "phases": list(trace.names.phases),
         "processes": {str(asid): name for asid, name in trace.names.processes.items()},

@@ -85,6 +85,9 @@ QUICK = (
     Case(23, 64, 64, loops=1, smallest=12),
     Case(24, 24, 40, asm_mode=1, smallest=12),
     Case(25, 32, 32, smallest=12, options={"itlb_entries": 16, "dtlb_entries": 48, "policy": LRU}),
+    Case(302, 24, 24, loops=1, options={"itlb_entries": 4, "dtlb_entries": 5}),
+    Case(307, 24, 24, loops=1, options={"itlb_entries": 3, "dtlb_entries": 4}),
+    Case(311, 24, 24, loops=1, options={"policy": RANDOM, "seed": 311}),
 )
 SLICED = (
     Case(10, 8, 16, loops=1),

@@ -19,7 +19,7 @@ from emu.errors import UsageError
 from emu.foreground import Setup, build_machine, read_program
 from emu.mmu.state import DTLB, ITLB
 from emu.trace import events as e
-from emu.trace import kernel as k
+from emu.trace import layout as k
 from emu.trace.format import Header, MmuSetup, Trace, TraceWriter
 from emu.trace.replay import Replay, geometry_of
 from tests.support.recordings import recorded

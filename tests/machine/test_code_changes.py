@@ -10,6 +10,8 @@ from tests.support.guest import (
     CA,
     CNL,
     CODE,
+    DATA,
+    ENGINES,
     FRAMES,
     ITLB,
     KERNEL_ACR,
@@ -24,9 +26,11 @@ from tests.support.guest import (
     R,
     W,
     X,
+    bench,
     enter_virtual_mode,
     go_to,
     image,
+    load_entry,
     store_long,
     tag,
 )
@@ -182,3 +186,38 @@ def test_data_and_code_of_one_page_keep_their_own_tlbs(guest: Bench) -> None:
     guest.put(FRAMES, asm.move("l", at(PAGED + 0x100), d(D1)) + asm.trap(0))
     frame = guest.exception(enter_virtual_mode(paged()), asm.lea(at(0), A1), go_to(PAGED, SUPERVISOR_SR))
     assert (frame.fs, frame.pc) == (14, PAGED)
+
+
+WHOLE = 0x50000000  # VA of the data page in the next test
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.move("l", ind(A1), ind(A0)),
+        asm.move("l", asm.post(A1), ind(A0)) + asm.move("l", ind(A1), d(D3)),
+        asm.moveq(1, D0)
+        + asm.move("l", imm(CA), d(D1))
+        + asm.moveq(0, D2)
+        + asm.movem_store([D0, D1, D2], ind(asm.A3)),
+        asm.move("l", imm(ACC | ITLB | 1), d(D0)) + asm.move("l", d(D0), ind(A0)) * 3,
+    ],
+    ids=["its source goes, too", "and the next one's", "a MOVEM over the registers", "three loads in a row"],
+)
+def test_a_store_that_takes_its_own_page_away_happens_once(code: bytes) -> None:
+    """A store to MMUOR clears both TLBs, or loads ITLB entries, in the middle of the page that runs."""
+    seen = []
+    for engine in ENGINES:
+        with bench(engine) as guest:
+            entries = (Entry(0, tag(PAGED), image(FRAMES)), Entry(32, tag(WHOLE), image(FRAMES + 0x10000)))
+            reload = b"".join(load_entry(entry) for entry in entries)
+            guest.handler(2, asm.move("l", d(D0), at(DATA)) + reload + asm.move("l", at(DATA), d(D0)) + asm.RTE)
+            guest.put(FRAMES, asm.NOP + code + asm.NOP + asm.moveq(3, D3) + asm.HALT)
+            guest.put(FRAMES + 0x10000, asm.long(CA) * 8)
+            registers = asm.lea(at(MMUOR), A0) + asm.lea(at(WHOLE), A1) + asm.lea(at(MMUCR), asm.A3)
+            guest.run(enter_virtual_mode(entries), registers, asm.jmp(at(PAGED)))
+            mmu = guest.machine.core.state["mmu"]
+            state = [mmu[name].tolist() for name in ("tag", "data", "plru")]
+            seen.append((guest.machine.counters(), dict(guest.registers), state))
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0][0].instructions < 200

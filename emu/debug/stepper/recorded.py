@@ -200,7 +200,7 @@ class RecordedTrace(Source):
         return self._region(va)
 
     def region_names(self) -> list[str]:
-        return list(dict.fromkeys([*(name for name, _, _ in self.trace.header.regions), "other"]))
+        return list(dict.fromkeys([*(name for name, _, _ in self.trace.regions), "other"]))
 
     def counters(self) -> Mapping[str, int]:
         c = self._counters

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.errors import UsageError
-from emu.trace import kernel
+from emu.trace import layout
 from emu.trace.exports import export_oracle
 from emu.trace.format import Header
 from emu.trace.pages import (
@@ -130,13 +130,13 @@ def test_large_keys_are_numbered() -> None:
 
 
 def test_a_clear_of_an_asid_drops_its_pages_and_no_shared_ones() -> None:
-    asid = 1 << kernel.KEY_ASID
-    keys = [3 * asid | 1, 4 * asid | 1, 1 << kernel.KEY_SHARED | 1]
+    asid = 1 << layout.KEY_ASID
+    keys = [3 * asid | 1, 4 * asid | 1, 1 << layout.KEY_SHARED | 1]
     numbering = Numbering()
     found = PolicyStream(8)
     found.feed(numbering.number(stream(keys)))
     found.owners = numbering.owners
-    found.feed(numbering.number(stream([kernel.CLEAR_ASID - 3, *keys])))
+    found.feed(numbering.number(stream([layout.CLEAR_ASID - 3, *keys])))
 
     assert found.result.misses == 4
 

@@ -14,7 +14,7 @@ from emu.mmu import api
 from emu.mmu.registers import MMUDR_LK, MMUTR_V
 from emu.mmu.state import POLICIES, new_mmu
 from emu.trace import events as e
-from emu.trace import kernel as k
+from emu.trace import layout as k
 from emu.trace.format import Header, MmuSetup, Trace, snapshot
 from emu.trace.replay import Geometry, Replay, changed, geometry_of, replay, replay_all
 from tests.oracle.mmu import OracleMMU
