@@ -2,8 +2,9 @@
 
 ``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema,
 ``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
-the other, ``<!-- columns: runs -->`` the columns of a sweep's table. The test suite fills them in the same way and
-requires the same text, so no figure and no field list can be stale.
+the other, ``<!-- columns: runs -->`` the columns of a sweep's table. On the pages that lead a reader through a session
+(:data:`PLAYED`) all commands are typed in their order (benchmarks.sessions), and show what they print. The test suite
+fills all of it in the same way and requires the same text, so no figure and no field list can be stale.
 """
 
 import json
@@ -11,14 +12,21 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tables"]
+from benchmarks.sessions import replayed
+
+__all__ = ["DOCUMENTS", "PLAYED", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md", ROOT / "docs" / "sweeps.md")
+PLAYED = tuple(
+    sorted(ROOT / "docs" / page for page in ("index.md", "tour.md"))
+    + sorted(path for folder in ("concepts", "howto") for path in (ROOT / "docs" / folder).glob("*.md"))
+)
 PLACE = re.compile(
     r"<!-- (?P<kind>output|schema|lines|columns): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL
 )
@@ -128,8 +136,13 @@ def render(text: str) -> str:
 
 
 def main() -> int:
-    for document in DOCUMENTS:
+    """Fill everything, or what the arguments name (a part of the path)."""
+    words = sys.argv[1:]
+    for document in (path for path in DOCUMENTS if not words or any(word in str(path) for word in words)):
         document.write_text(render(document.read_text()))
+    for page in (path for path in PLAYED if not words or any(word in str(path) for word in words)):
+        with tempfile.TemporaryDirectory() as directory:
+            page.write_text(replayed(page.read_text(), Path(directory)))
     return 0
 
 
