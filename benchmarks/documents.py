@@ -13,13 +13,14 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.sessions import replayed
 
-__all__ = ["DOCUMENTS", "PLAYED", "ROOT", "outputs", "render", "run_command", "schema_tables"]
+__all__ = ["COVERED", "DOCUMENTS", "PLAYED", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md", ROOT / "docs" / "sweeps.md")
@@ -27,6 +28,8 @@ PLAYED = tuple(
     sorted(ROOT / "docs" / page for page in ("index.md", "tour.md"))
     + sorted(path for folder in ("concepts", "howto") for path in (ROOT / "docs" / folder).glob("*.md"))
 )
+# Commands that are not typed in a session, by page: with the tests that run them, and why.
+COVERED = ROOT / "tests" / "docs" / "covered_elsewhere.toml"
 PLACE = re.compile(
     r"<!-- (?P<kind>output|schema|lines|columns): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL
 )
@@ -136,13 +139,17 @@ def render(text: str) -> str:
 
 
 def main() -> int:
-    """Fill everything, or what the arguments name (a part of the path)."""
-    words = sys.argv[1:]
-    for document in (path for path in DOCUMENTS if not words or any(word in str(path) for word in words)):
-        document.write_text(render(document.read_text()))
-    for page in (path for path in PLAYED if not words or any(word in str(path) for word in words)):
-        with tempfile.TemporaryDirectory() as directory:
-            page.write_text(replayed(page.read_text(), Path(directory)))
+    """Fill everything, or the documents whose names contain one of the arguments."""
+    words = sys.argv[1:] or [""]
+    elsewhere = tomllib.loads(COVERED.read_text())
+    for document in DOCUMENTS:
+        if any(word in str(document) for word in words):
+            document.write_text(render(document.read_text()))
+    for page in PLAYED:
+        if any(word in str(page) for word in words):
+            with tempfile.TemporaryDirectory() as directory:
+                skipped = elsewhere.get(str(page.relative_to(ROOT)), {})
+                page.write_text(replayed(page.read_text(), Path(directory), skipped))
     return 0
 
 

@@ -16,6 +16,7 @@ so: ``cfemu diff a b; echo "exit status $?"``.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -58,10 +59,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and the lines of output that the document shows."""
+    """A command line, the lines of output that the document shows, and the line as it is written, with its breaks."""
 
     line: str
     shown: tuple[str, ...] = ()
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,13 @@ def commands(block: Block) -> list[Command]:
         line = waiting.pop(0)
         if not line.startswith(prompt) or not line.strip() or line.startswith("#"):
             continue
+        written = line
         while line.endswith("\\"):
+            written += "\n" + waiting[0]
             line = line[:-1] + waiting.pop(0).lstrip()
         shown = list(takewhile(lambda one: not one.startswith("$ "), waiting)) if prompt else []
         del waiting[: len(shown)]
-        found.append(Command(line.removeprefix(prompt).strip(), tuple(shown)))
+        found.append(Command(line.removeprefix(prompt).strip(), tuple(shown), written))
     return found
 
 
@@ -142,18 +146,23 @@ class Session:
         file.write_text(block.body)
 
     def _run(self, arguments: list[str], command: Command, text: str | None) -> Done:
-        done = subprocess.run(
+        process = subprocess.Popen(
             arguments,
             cwd=self.directory,
             env=self.environment,
-            input=text or "",
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LONGEST,
-            check=False,
+            start_new_session=True,
         )
-        return Done(command, done.returncode, tuple(line.rstrip() for line in done.stdout.rstrip().splitlines()))
+        try:
+            printed, _ = process.communicate(text or "", LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the shell, and what it has started
+            process.communicate()
+            raise
+        return Done(command, process.returncode, tuple(line.rstrip() for line in printed.rstrip().splitlines()))
 
     def play(self, block: Block, skipped: Collection[str] = ()) -> list[Done]:
         """Everything that a block asks for, but commands, and programs by their first lines, that are ``skipped``."""
@@ -185,7 +194,7 @@ def replayed(text: str, directory: Path, skipped: Collection[str] = ()) -> str:
         done = session.play(block, skipped)
         if not shows_output(block) or len(done) != len(commands(block)) or all(map(is_as_shown, done)):
             continue
-        lines = [line for one in done for line in (f"$ {one.command.line}", *one.printed)]
+        lines = [line for one in done for line in (*one.command.written.split("\n"), *one.printed)]
         new += text[at : block.start] + "".join(f"{block.indent}{line}".rstrip() + "\n" for line in lines)
         at = block.end
     return new + text[at:]

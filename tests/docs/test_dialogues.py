@@ -54,3 +54,17 @@ def test_back_to_the_write_that_corrupted_a_value(port: int) -> None:
     before = ["monitor goto 5298800", FLUSH, "watch *(int *)&current", "continue", "continue", "delete"]
 
     require_in_order(shown[1:], run_gdb(NUCLEUS, port, [*before, *commands]))
+
+
+def test_the_tour() -> None:
+    server, dialogue = (
+        block
+        for block in blocks((ROOT / "docs" / "tour.md").read_text())
+        if block.language == "gdb" or block.first_line.startswith("cfemu gdb ")
+    )
+    program = ROOT / "examples" / "hello.elf"
+    options = shlex.split(server.first_line.partition(" --port")[0])[3:]
+    commands, shown = typed_and_shown([dialogue])
+
+    with cfemu_gdb(program, *options) as port:
+        require_in_order(shown, run_gdb(program, port, commands))
