@@ -56,7 +56,7 @@ readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents
 
 docs: $(VENV)/.installed-dev  ## build the documentation site into build/site; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check

@@ -33,6 +33,8 @@ BEHIND = {
     "kernel_model": ("kernel_model.compare", "kernel_model.scenario.Scenario"),
 }
 GENERATED = "Generated from the code."
+ITEM = re.compile(r"sheet 7 item (\d+)")
+SHEET = re.compile(r" \(kernel sheet [\d.]+\)")  # a reference that readers do not have
 
 
 def reference_pages() -> dict[str, str]:
@@ -40,7 +42,7 @@ def reference_pages() -> dict[str, str]:
     return {
         "reference/cli.md": cli_page(),
         "reference/scenario.md": scenario_page(),
-        "reference/registers.md": register_page(),
+        "reference/registers.md": registers_page(),
         "reference/results.md": results_page(),
         "reference/api.md": api_page(),
     }
@@ -170,7 +172,7 @@ def scenario_page() -> str:
     lines += table(
         ("kind", "aperture", "holds", "source"),
         (
-            (f"`{name}`", _size(kind.size), "memory" if kind.memory else "registers", kind.source)
+            (f"`{name}`", _size(kind.size), "memory" if kind.memory else "registers", SHEET.sub("", kind.source))
             for name, kind in CATALOGUE.items()
         ),
     )
@@ -232,6 +234,14 @@ def _written(value: Any) -> str:
     if isinstance(value, Enum):
         value = value.value
     return f"`{msgspec.json.encode(value).decode()}`"
+
+
+# --- registers -------------------------------------------------------------------------------------------------------
+
+
+def registers_page() -> str:
+    """Every register and bit field; items of the sheet lead to the table of open points."""
+    return ITEM.sub(r"[item \1](../limits.md#item-\1)", register_page())
 
 
 # --- results and API -------------------------------------------------------------------------------------------------
