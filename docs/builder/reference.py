@@ -33,6 +33,7 @@ BEHIND = {
     "kernel_model": ("kernel_model.compare", "kernel_model.scenario.Scenario"),
 }
 GENERATED = "Generated from the code."
+CODE = re.compile(r"(`[^`]+`)")
 ITEM = re.compile(r"sheet 7 item (\d+)")
 SHEET = re.compile(r" \(kernel sheet [\d.]+\)")  # a reference that readers do not have
 
@@ -56,7 +57,10 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A line in which only columns are divided by ``|``: those in code are no harm, and would show a backslash."""
+    return "".join(
+        part if part.startswith("`") else part.replace("|", "\\|") for part in CODE.split(text.replace("\n", " "))
+    )
 
 
 def fenced(text: str) -> list[str]:
@@ -95,11 +99,12 @@ def _command(name: str, command: Any) -> list[str]:
     context = command.context_class(command, info_name=name)
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [f"## {name} {{ #{_anchor(name)} }}", "", command.help or "", "", *fenced(usage)]
-    for kind, title in (("argument", "argument"), ("option", "option")):
-        found = [one for one in command.params if one.param_type_name == kind and not getattr(one, "hidden", False)]
+    for title in ("argument", "option"):
+        found = [one for one in command.params if one.param_type_name == title and not getattr(one, "hidden", False)]
         rows = [(_parameter(one, context), one.help or "", _default(one)) for one in found]
         if rows:
-            lines += table((title, "meaning", "default"), rows)
+            columns = 3 if any(default for _, _, default in rows) else 2
+            lines += table((title, "meaning", "default")[:columns], (row[:columns] for row in rows))
     return lines + _epilog(command.epilog or "")
 
 
