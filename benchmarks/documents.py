@@ -1,6 +1,7 @@
 """``make readme``: fills the marked places of the documents with what the product prints today.
 
-``<!-- output: cfemu ... -->`` shows a command's output, ``<!-- schema: FILE -->`` the tables of a JSON schema,
+``<!-- output: cfemu ... -->`` shows a command's output, or that of several between ``&&``, in a folder of their own;
+``<!-- schema: FILE -->`` the tables of a JSON schema,
 ``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
 the other, ``<!-- columns: runs -->`` the columns of a sweep's table. On the pages that lead a reader through a session
 (:data:`PLAYED`) all commands are typed in their order (benchmarks.sessions), and show what they print. The test suite
@@ -8,6 +9,7 @@ fills all of it in the same way and requires the same text, so no figure and no 
 """
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -36,21 +38,32 @@ PLACE = re.compile(
 START = "from kernel_model.cli import main; main()"
 
 
-def run_command(command: str) -> str:
+def run_command(command: str, folder: Path = ROOT) -> str:
     """Standard output of a `cfemu ...` command line; raises CalledProcessError unless it ends with status 0."""
     program, *arguments = shlex.split(command)
     if program != "cfemu":
         raise ValueError(f"not a cfemu command: {command}")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", START, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", START, *arguments],
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return done.stdout
 
 
 def console_block(command: str) -> str:
-    """The command and, under it, what it prints."""
-    lines = [line.rstrip() for line in run_command(command).rstrip().splitlines()]
-    return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
+    """Each of the commands and, under it, what it prints."""
+    commands = command.split(" && ")
+    lines = []
+    with tempfile.TemporaryDirectory() as own:
+        for one in commands:
+            printed = run_command(one, ROOT if len(commands) == 1 else Path(own)).rstrip().splitlines()
+            lines += [f"$ {one}", *(line.rstrip() for line in printed)]
+    return "\n".join(["```console", *lines, "```", ""])
 
 
 def file_lines(what: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emu.counters import Counters
     from emu.options import MachineOptions
 
-__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register", "report_error"]
+__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register", "report_error", "show_counters"]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
@@ -209,11 +209,10 @@ def run(
     setup = Setup(
         elf,
         board,
-        machine_options(engine, timing, clock, costs),
+        machine_options(engine, timing, clock, costs, tlb),
         load=tuple(load or ()),
         symbols=tuple(symbols or ()),
         strict=strict,
-        tlb=tlb,
         profile=profile is not None,
     )
     budget = Budget(max_instructions, max_cycles, timeout)
@@ -228,12 +227,15 @@ def run(
     raise typer.Exit(report.exit_status)
 
 
-def machine_options(engine: EngineName, timing: TimingName, clock: ClockName, costs: Path | None) -> "MachineOptions":
+def machine_options(
+    engine: EngineName, timing: TimingName, clock: ClockName, costs: Path | None, tlb: int = 32
+) -> "MachineOptions":
     """What the command line says of the model. UsageError for a bad file of numbers."""
     from emu.options import MachineOptions
     from emu.time_numbers import Numbers, read_numbers
 
-    return MachineOptions(engine.value, timing.value, clock.value, Numbers() if costs is None else read_numbers(costs))
+    numbers = Numbers() if costs is None else read_numbers(costs)
+    return MachineOptions(engine.value, timing.value, clock.value, numbers, tlb)
 
 
 def show_counters(counters: "Counters") -> None:

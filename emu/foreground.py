@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -86,7 +86,7 @@ class Budget:
 @dataclass(frozen=True)
 class Setup:
     """What to run, and on what. ``load``: files as FILE@ADDRESS; ``symbols``: ELF files that only name addresses;
-    ``tlb``: entries of each TLB; ``profile``: whether to keep what each access error cost."""
+    ``profile``: whether to keep what each access error cost; ``recording``: the trace file to write, if any."""
 
     elf: Path
     board: str
@@ -94,8 +94,8 @@ class Setup:
     load: tuple[str, ...] = ()
     symbols: tuple[Path, ...] = ()
     strict: bool = False
-    tlb: int = 32
     profile: bool = False
+    recording: Path | None = None
 
 
 @dataclass
@@ -177,7 +177,7 @@ def read_raw(text: str) -> tuple[str, int, bytes]:
 def build_machine(setup: Setup, program: Program) -> Machine:
     """A board with everything loaded, at reset."""
     board = get_board(setup.board)
-    machine = Machine(board, itlb_entries=setup.tlb, dtlb_entries=setup.tlb, **setup.options.keywords)
+    machine = Machine(board, **setup.options.keywords)
     try:
         machine.strict = setup.strict
         machine.load_elf(program.elf)
@@ -330,12 +330,22 @@ def run_file(setup: Setup, budget: Budget, *, echo: bool, show_counters: Callabl
         while True:
             try:
                 host.attach(machine)
-                report = run_machine(machine, setup, program, budget, host)
+                with recording_of(machine, setup):
+                    report = run_machine(machine, setup, program, budget, host)
             finally:
                 machine.close()
             if report.reason != HostStop.RESTART.name:
                 return report
             machine = build_machine(setup, program)
+
+
+def recording_of(machine: Machine, setup: Setup) -> AbstractContextManager[object]:
+    """Write the trace that is asked for; a board reset from the keyboard begins it anew."""
+    if setup.recording is None:
+        return nullcontext()
+    from emu.recording import record
+
+    return record(machine, setup.recording)
 
 
 def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget, host: Host) -> RunReport:
@@ -356,7 +366,7 @@ def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget
         elf=setup.elf,
         board=machine.board.name,
         engine=machine.engine,
-        tlb=setup.tlb,
+        tlb=setup.options.tlb,
         timing=setup.options.timing,
         clock=setup.options.clock,
         reason=name,

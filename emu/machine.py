@@ -49,6 +49,7 @@ __all__ = ["HypercallHandler", "Machine", "Outside", "RunResult", "Snapshot", "S
 log = logging.getLogger(__name__)
 TYPING_STARTS = 1  # virtual seconds after the guest has begun to listen, if it does not wait for input before
 
+EventSink = Callable[[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32]], None]
 HypercallHandler = Callable[[int, tuple[int, ...]], tuple[int, Sequence[int]] | None]
 
 
@@ -199,6 +200,7 @@ class Machine:
         self.strict = False  # an access to a peripheral register that nothing models is an error, and no warning
         self._started = False
         self._access_errors: list[NDArray[np.int64]] = []
+        self._sink: EventSink | None = None
         self._on_listening: Callable[[], bytes] | None = None
         self._semihosting = Semihosting(self)
 
@@ -389,8 +391,10 @@ class Machine:
             self._drain_console()
             self._take_operations()
             return None
-        if event == st.EVENT_PROFILE:
-            self._access_errors.append(self.core.profile_take())
+        if event == st.EVENT_RECORDS:
+            if self.profiled:
+                self._access_errors.append(self.core.profile_take())
+            self._hand_over_events()
             return None
         if event == st.EVENT_INPUT:
             d["psc"]["asks"][0] = 0
@@ -552,6 +556,38 @@ class Machine:
         s = self.core.state
         still_open = decode_open(s["open_faults"][: int(s["n_open"])])
         return in_order_of_beginnings(np.concatenate([self.access_errors(), still_open[::-1]]))
+
+    # --- what the MMU sees
+
+    def start_recording(self, sink: EventSink) -> None:
+        """From now on hand what the MMU sees to ``sink``, piece by piece, as the columns of
+        :class:`emu.trace.events.Events` (docs/traces.md). :mod:`emu.recording` writes them to a file. Counts stay the
+        same; a run takes longer. UsageError while another one is under way."""
+        if self._sink is not None:
+            raise UsageError("the machine is being recorded already")
+        self._sink = sink
+        self.core.start_recording()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a recording is under way."""
+        return self._sink is not None
+
+    def begin_phase(self, number: int) -> None:
+        """While recording: what follows belongs to the phase of this number."""
+        self.core.ask(compiled.BEGIN_PHASE, number)
+
+    def stop_recording(self) -> None:
+        """Hand over what is left, and the time; nothing more is recorded. Nothing happens where nothing is."""
+        if self._sink is not None:
+            self.core.ask(compiled.BEGIN_PHASE, -1)
+            self._hand_over_events()
+            self._sink = None
+            self.core.stop_recording()
+
+    def _hand_over_events(self) -> None:
+        if self._sink is not None:
+            self._sink(*self.core.recording_take())
 
     # --- whole-machine state
 

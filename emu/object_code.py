@@ -26,6 +26,7 @@ COMPILED = (
     "devices/*.py",
     "mmu/*.py",
     "timing/*.py",
+    "trace/events.py",
 )  # what holds compiled code
 # Python among it that compiled code takes nothing from.
 NOT_COMPILED = ("cpu/core.py", "cpu/library.py", "cpu/registers.py", "cpu/semihosting.py", "mmu/dump.py")

@@ -10,15 +10,25 @@ __all__ = ["MachineOptions"]
 
 @dataclass(frozen=True)
 class MachineOptions:
-    """``engine``, ``timing``, ``clock`` as for :class:`emu.machine.Machine`; ``numbers``: of the time model."""
+    """``engine``, ``timing``, ``clock`` as for :class:`emu.machine.Machine`; ``numbers``: of the time model; ``tlb``:
+    entries of each TLB."""
 
     engine: str = "auto"
     timing: str = "flat"
     clock: str = "cycles"
     numbers: Numbers = field(default_factory=Numbers)
+    tlb: int = 32
 
     @property
     def keywords(self) -> dict[str, Any]:
         """Keyword arguments of a machine."""
         costs, cells = self.numbers.costs, self.numbers.cells
-        return {"engine": self.engine, "timing": self.timing, "clock": self.clock, "costs": costs, "cells": cells}
+        return {
+            "engine": self.engine,
+            "timing": self.timing,
+            "clock": self.clock,
+            "costs": costs,
+            "cells": cells,
+            "itlb_entries": self.tlb,
+            "dtlb_entries": self.tlb,
+        }

@@ -23,8 +23,10 @@ from emu.cli import (
     report_error,
 )
 from emu.errors import UsageError
+from emu.trace.cli import trace_app
 from kernel_model.debug_cli import register as register_debuggers
 from kernel_model.plugins import load_plugins, split_arguments
+from kernel_model.record_cli import register as register_recorder
 from kernel_model.report.cli import register as register_report
 from kernel_model.sweep.cli import register as register_sweep
 
@@ -241,6 +243,7 @@ def _print_table(lines: dict[str, str]) -> None:
 
 register(app)
 register_debuggers(app)
+register_recorder(trace_app)
 register_sweep(app)
 register_report(app)
 

@@ -99,17 +99,17 @@ def gdb(
     ] = None,
     tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
 ) -> None:
-    options = machine_options(engine, timing, clock, costs)
+    options = machine_options(engine, timing, clock, costs, tlb)
     of_scenario = (strategy, mapping, workload)
     if (elf is None) == (scenario is None):
         raise UsageError("name either a program or, with --scenario, a scenario")
     if scenario is None and any(value is not None for value in of_scenario):
         raise UsageError("--strategy, --mapping and --workload are about a scenario")
-    if scenario is not None and (load or symbols or script or strict or tlb != 32):
-        raise UsageError("--load, --symbols, --input, --strict and --tlb are about a program")
+    if scenario is not None and (load or symbols or script or strict):
+        raise UsageError("--load, --symbols, --input and --strict are about a program")
     check_host(host)
     if elf is not None:
-        target = program(elf, board, options, (load or [], symbols or [], strict, tlb), script, memory * MEGABYTE)
+        target = program(elf, board, options, (load or [], symbols or [], strict), script, memory * MEGABYTE)
     else:
         from kernel_model.debugging import open_scenario
 
@@ -129,7 +129,7 @@ def program(
     elf: Path,
     board: str,
     options: "MachineOptions",
-    setup: tuple[list[str], list[Path], bool, int],
+    setup: tuple[list[str], list[Path], bool],
     script: Path | None,
     memory: int,
 ) -> "Target":
@@ -137,8 +137,8 @@ def program(
     from emu.debug.target import open_elf
     from emu.foreground import Setup
 
-    load, symbols, strict, tlb = setup
-    what = Setup(elf, board, options, load=tuple(load), symbols=tuple(symbols), strict=strict, tlb=tlb)
+    load, symbols, strict = setup
+    what = Setup(elf, board, options, load=tuple(load), symbols=tuple(symbols), strict=strict)
     return open_elf(what, script, memory=memory, on_console=show_output)
 
 

@@ -23,6 +23,7 @@ from emu.cpu.memory import empty_softmmu, holds_code, make_room, place, touch_da
 from emu.cpu.operand import part_end, word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
+from emu.cpu.recorder import record_access
 from emu.cpu.run_loop import CTL_TB_FLUSH, enter_unicorn
 from emu.cpu.shadow import OP_ILLEGAL, PAGE, follow
 from emu.cpu.state import (
@@ -86,6 +87,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
     if source == TLB:
         touch_data(s, entry)
     end = min(end, part_end(at, bits))
+    record_access(s, va, end - at, kind, in_supervisor(s))
     if host == 0:
         cover(s, va, where)
         s.alone_effects |= DID_DEVICE
@@ -297,7 +299,7 @@ def run_alone(s: State) -> None:
     length = instruction_length(s, op)
     s.block_pc, s.block_size, s.block_host = pc, length, host
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
-    s.n_charged = 0
+    s.n_charged = s.recorder.n_looks = 0
     settle_branch(s, pc)
     count, cycles = block_cost(s)
     if is_full(s):

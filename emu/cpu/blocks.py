@@ -12,6 +12,7 @@ from emu.cpu.intercept import aborts
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
+from emu.cpu.recorder import add_to, fetch_run
 from emu.cpu.state import MEMO, RESTS, State
 from emu.jit import njit
 from emu.timing import branches, pipeline
@@ -38,6 +39,7 @@ __all__ = [
     "opcodes",
     "page_mask",
     "pipelined_memo",
+    "record_block",
     "rest_of_block",
     "unwind",
     "word_at",
@@ -297,6 +299,63 @@ def forget_blocks(s: State) -> None:
         store64(s.memo + 32 * i, 0)
 
 
+# --- what the recorder sees of a block (emu.cpu.recorder)
+
+GRANULE_MASK = 0xFFFFFC00
+
+
+@njit
+def record_block(s: State, count: int) -> None:
+    """The current block, of ``count`` instructions, is fetched as a whole: one reference for each instruction, and one
+    more where it ends on another 1-KB granule."""
+    r = s.recorder
+    r.n_looks = 0
+    if r.mute:
+        return
+    supervisor = in_supervisor(s)
+    if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & GRANULE_MASK == 0:
+        r.block[0] = fetch_run(s, s.block_pc, count, supervisor)
+        return
+    at = 0
+    while at < s.block_size:
+        va = s.block_pc + at
+        size = min(instruction_length(s, word_at(s, at)), s.block_size - at)
+        r.block[granule_of_block(s, at)] = fetch_run(s, va, 1, supervisor)
+        end = va + size - 2
+        if (va ^ end) & GRANULE_MASK:
+            r.block[granule_of_block(s, at + size - 2)] = fetch_run(s, end, 1, supervisor)
+        at += size
+
+
+@njit
+def granule_of_block(s: State, offset: int) -> int:
+    """Number of the granule, from the one that the current block begins on, of its byte at ``offset``."""
+    return int(((s.block_pc & ~GRANULE_MASK) + offset) >> 10)
+
+
+@njit
+def retract_fetches(s: State, offset: int, count: int) -> None:
+    """The current block was left at byte ``offset``, with ``count`` instructions to go. The first of them was fetched,
+    and is fetched once more after its exception; where it is begun again for another reason, it counts but once."""
+    r = s.recorder
+    again = r.again == s.block_pc + offset
+    r.again = -1
+    if not r.on or r.mute:
+        return
+    if (s.block_pc ^ (s.block_pc + s.block_size - 1)) & GRANULE_MASK == 0:
+        add_to(s, r.block[0], (0 if again else 1) - count)
+        return
+    at = offset
+    while at < s.block_size:
+        size = min(instruction_length(s, word_at(s, at)), s.block_size - at)
+        if at > offset or again:
+            first, last = granule_of_block(s, at), granule_of_block(s, at + size - 2)
+            add_to(s, r.block[first], -1)
+            if last != first:
+                add_to(s, r.block[last], -1)
+        at += size
+
+
 @njit
 def unwind(s: State, pc: int) -> None:
     """The current block was left before the instruction at ``pc`` retired."""
@@ -304,6 +363,7 @@ def unwind(s: State, pc: int) -> None:
     offset = pc - s.block_pc
     if 0 <= offset < s.block_size:
         count, cycles = rest_of_block(s, offset)
+        retract_fetches(s, offset, count)
         s.instructions -= count
         s.cycles -= cycles
         if t.level != FLAT:

@@ -20,6 +20,7 @@ from emu.cpu.blocks import (
     measure,
     opcode_flags,
     pipelined_memo,
+    record_block,
 )
 from emu.cpu.data_time import is_full
 from emu.cpu.fetch_time import begin_fetch, end_fetch, fetch_takes, note_lines
@@ -29,11 +30,12 @@ from emu.cpu.memory import note_code, place, swallowed_word
 from emu.cpu.native import ENV_SR
 from emu.cpu.processor import SR_S, SR_T, system_byte
 from emu.cpu.raw import load16be, load32, load64
+from emu.cpu.recorder import record_fetch
 from emu.cpu.shadow import is_patched
 from emu.cpu.state import (
     ATTENTION_CATCH,
     ATTENTION_IRQ,
-    ATTENTION_PROFILE,
+    ATTENTION_RECORDS,
     ATTENTION_STOPS,
     EVENT_ADDRESS,
     EVENT_CAUGHT,
@@ -44,7 +46,7 @@ from emu.cpu.state import (
     EVENT_NONE,
     EVENT_ODD,
     EVENT_PATCH,
-    EVENT_PROFILE,
+    EVENT_RECORDS,
     EVENT_STALE,
     EVENT_STEP,
     EVENT_TRACE,
@@ -100,8 +102,8 @@ def boundary_event(s: State, pc: int) -> int:
         return EVENT_CAUGHT
     if s.instructions >= s.instruction_limit or s.cycles >= s.cycle_limit:
         return EVENT_LIMIT
-    if s.attention & ATTENTION_PROFILE:
-        return EVENT_PROFILE
+    if s.attention & ATTENTION_RECORDS:
+        return EVENT_RECORDS
     if s.attention & ATTENTION_IRQ and interrupt_due(s):
         return EVENT_IRQ
     if s.attention & ATTENTION_STOPS and pc != s.stop_skip and is_stop(s, pc):
@@ -169,7 +171,8 @@ def start_known_block(s: State, pc: int, size: int) -> bool:
     record = s.memo + 32 * ((host >> 1) & (MEMO - 1))
     if load64(record) != host or load64(record + 8) != size:
         return False
-    instructions = s.instructions + load64(record + 16)
+    count = load64(record + 16)
+    instructions = s.instructions + count
     cycles = s.cycles + load64(record + 24)
     if instructions > s.instruction_limit or cycles >= s.cycle_limit:
         return False
@@ -181,6 +184,8 @@ def start_known_block(s: State, pc: int, size: int) -> bool:
     s.block_host = host
     s.instructions = instructions
     s.cycles = cycles
+    if s.recorder.on:
+        record_block(s, count)
     return True
 
 
@@ -224,6 +229,8 @@ def start_known_block_in_time(s: State, pc: int, size: int) -> bool:
     charge_pipeline(s, record)
     if t.level == FULL:
         end_fetch(s, load64(record + END))
+    if s.recorder.on:
+        record_block(s, count)
     return True
 
 
@@ -347,6 +354,7 @@ def start_block(s: State, pc: int, size: int) -> int:
         s.block_pc, s.block_size, s.block_host = last_pc, last_size, last_host
         return EVENT_STALE
     if (last ^ pc) & 0xFFFFFC00 and second_page(s, pc, last) and not touch_second_page(s, last, mode):
+        record_fetch(s, pc, mode)
         s.block_size = 0
         return EVENT_FETCH_FAULT
     note_code(s.code_pages, pc & 0xFFF, size)
@@ -356,6 +364,8 @@ def start_block(s: State, pc: int, size: int) -> int:
         if s.step == STEP_NONE:
             note_lines(s, s.time_record)
     charge_block(s, count, cycles)
+    if s.recorder.on:
+        record_block(s, count)
     return EVENT_NONE
 
 

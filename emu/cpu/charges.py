@@ -6,6 +6,7 @@ them back.
 
 from emu.cpu.native import ENV_PC
 from emu.cpu.raw import call_restore, load32
+from emu.cpu.recorder import retract_looks
 from emu.cpu.state import BUFFER_STATE, CHARGE_COLUMNS, F_RESTORE, MAX_CHARGES, State
 from emu.jit import njit
 from emu.mmu.state import WRITE
@@ -147,6 +148,7 @@ def retract_charges(s: State, pc: int) -> None:
     if s.single:
         retract_alone(s)
         return
+    retract_looks(s, pc)
     if s.charged_block == s.instructions:
         for i in range(s.n_charged - 1, -1, -1):
             call_restore(s.fn[F_RESTORE], (s.cpu, s.charged[i, 0], 1))
@@ -159,6 +161,7 @@ def retract_charges(s: State, pc: int) -> None:
 @njit
 def retract_alone(s: State) -> None:
     """The instruction that runs alone is begun again: take back what it was charged."""
+    retract_looks(s, -1)
     if s.charged_block == s.instructions:
         for i in range(s.n_charged - 1, -1, -1):
             retract(s, i)

@@ -12,6 +12,7 @@ from functools import cache
 from emu import object_code
 
 __all__ = [
+    "BEGIN_PHASE",
     "CPU_REGISTERS",
     "DEVICES_CHANGED",
     "FLUSH",
@@ -74,7 +75,8 @@ PUBLIC_CALLBACKS = {
     DEVICES_CHANGED,  # from outside, or the limits of the run were: derive what follows from it
     GET_CPU,  # address of CPU_REGISTERS 64-bit integers: they become D0-D7, A0-A7, PC, SR, USP
     RESOLVE,  # va | kind << 32 | supervisor << 36, address of 6 integers: they become what the MMU says of the access
-) = range(15)
+    BEGIN_PHASE,  # number of the phase of a recording, -1: only the time
+) = range(16)
 CPU_REGISTERS = 19
 
 

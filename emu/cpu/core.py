@@ -22,7 +22,7 @@ from emu.cpu.address_map import (
 )
 from emu.cpu.native import CPU_CAN_DO_IO, CPU_OPAQUE, NativeLayout, NotNative, locate
 from emu.cpu.state import (
-    ATTENTION_PROFILE,
+    ATTENTION_RECORDS,
     DEFAULT_NAN,
     FUNCTIONS,
     MAX_BOUNCES,
@@ -46,6 +46,7 @@ from emu.mmu.state import FETCH, READ, WRITE, new_mmu
 from emu.timing.constants import Costs
 from emu.timing.optable import Cells, opcode_table
 from emu.timing.state import FLAT, LEVELS, MEMO_RECORD, new_time
+from emu.trace.events import ASIDE
 
 __all__ = ["CLOCKS", "ENGINES", "Bank", "Core"]
 
@@ -54,6 +55,7 @@ CLOCKS = ("cycles", "instructions")  # what devices count as time
 CONSOLE_BYTES = 1 << 16
 ENDED = 1 << 12  # operations that may end before the host must take them
 PROFILE_RECORDS = 1 << 16
+RECORDED_EVENTS, RECORDED_SLACK = 1 << 18, 1 << 14  # and what may come until the next instruction boundary
 OP_ILLEGAL, OP_RTE = 0x4AFC, 0x4E73
 log = logging.getLogger(__name__)
 
@@ -368,8 +370,42 @@ class Core:
         s = self.state
         taken: NDArray[np.int64] = self._profile[: int(s["profile_count"])].copy()
         s["profile_count"] = 0
-        s["attention"] = int(s["attention"]) & ~ATTENTION_PROFILE
+        s["attention"] = int(s["attention"]) & ~ATTENTION_RECORDS
         return taken
+
+    def start_recording(self) -> None:
+        """From now on keep what the MMU sees as events of :mod:`emu.trace.events`, for :meth:`recording_take`."""
+        size = RECORDED_EVENTS + RECORDED_SLACK
+        self._codes, self._events = np.zeros(size, np.uint8), np.zeros((2, size), np.uint32)
+        r = self.state["recorder"]
+        r["code"], r["a"] = _address(self._hold(self._codes)), _address(self._hold(self._events))
+        r["b"] = _address(self._events[1])
+        r["full"] = RECORDED_EVENTS
+        r["instructions"], r["cycles"] = self.state["instructions"], self.state["cycles"]
+        r["on"] = 1
+        self._close_runs()
+        self.flush()
+
+    def stop_recording(self) -> None:
+        """No more events; what was not taken is lost."""
+        self.state["recorder"]["on"] = 0
+        self.recording_take()
+        self.flush()
+
+    def recording_take(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32]]:
+        """Events since the last call, as the three columns of :class:`emu.trace.events.Events`. At an instruction
+        boundary only."""
+        count = int(self.state["recorder"]["count"])
+        code, (a, b) = self._codes[:count], self._events[:, :count]
+        kept = (code >= ASIDE) | (b > 0)  # runs of instructions that were begun again
+        self._close_runs()
+        self.state["attention"] = int(self.state["attention"]) & ~ATTENTION_RECORDS
+        return code[kept], a[kept], b[kept]
+
+    def _close_runs(self) -> None:
+        r = self.state["recorder"]
+        r["count"] = r["n_looks"] = 0
+        r["fetch"] = r["fetch_key"] = r["data"] = r["data_key"] = r["again"] = r["look_block"] = -1
 
     def misses_by_pc(self) -> NDArray[np.int64]:
         """Rows (pc, ITLB misses, DTLB misses), shape (n, 3), in order of PC."""

@@ -9,7 +9,7 @@ from emu.timing import caches
 from emu.timing.caches import INHIBITED, LINE
 from emu.timing.state import FULL
 
-__all__ = ["is_full", "wait_for_data"]
+__all__ = ["is_full", "sees_all", "wait_for_data"]
 
 DEC, DESB, DHLCK = (field_mask("CACR", name) for name in ("DEC", "DESB", "DHLCK"))
 LINE_MASK = ~(LINE - 1)
@@ -19,6 +19,12 @@ LINE_MASK = ~(LINE - 1)
 def is_full(s: State) -> bool:
     """Whether memory takes time."""
     return bool(s.time.level == FULL)
+
+
+@njit
+def sees_all(s: State) -> bool:
+    """Whether each data access is looked at, so that none may be left to unicorn's softmmu."""
+    return bool(s.time.level == FULL or s.recorder.on)
 
 
 @njit

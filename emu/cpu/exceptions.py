@@ -20,6 +20,7 @@ from emu.cpu.processor import (
 )
 from emu.cpu.profile import begin_fault, end_fault, note_access
 from emu.cpu.raw import load64, store64
+from emu.cpu.recorder import record_enter, record_leave, record_refusal, record_time
 from emu.cpu.state import HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
 from emu.jit import njit
 from emu.mmu.attributes import fault, permits, resolve
@@ -125,6 +126,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     start, stalls = s.cycles + 0, t.stalls + 0
     miss = vector == VECTOR_ACCESS_ERROR and is_miss(fs)
     was_in_handler = t.in_handler + 0
+    record_time(s)
     if miss:
         t.in_handler = 1
     drain(t)
@@ -134,6 +136,7 @@ def enter(s: State, vector: int, fs: int, pc: int, new_sr: int, old_sr: int) -> 
     sp = get_register(s, A7)
     frame = (sp & 0xFFFFFFFC) - 8
     frame &= 0xFFFFFFFF
+    record_enter(s, pc, vector, fs, (old_sr & SR_S) >> 13, frame)
     head = (4 + (sp & 3)) << 28 | (fs >> 2) << 26 | vector << 18 | (fs & 3) << 16 | old_sr
     if not write32(s, frame + 4, pc) or not write32(s, frame, head):
         double_fault(s, vector, frame)
@@ -202,6 +205,7 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
         count_miss(s, va, kind, supervisor, pc)
     else:
         s.violations += 1
+    record_refusal(s, va, kind, supervisor, is_miss(fs))
     note_access(s, va, kind, supervisor, pc, fs)
     return deliver(s, VECTOR_ACCESS_ERROR, fs, pc)
 
@@ -233,6 +237,7 @@ def return_from_exception(s: State, pc: int) -> bool:
         return access_error(s, second, READ, 1, pc)
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
     sr = head & 0xFFFF
+    record_leave(s, sp, target)
     leave_refill(s, sp, sr)
     if was_in_handler and not t.in_handler:
         t.return_stalls += t.stalls - stalls

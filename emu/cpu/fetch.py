@@ -4,6 +4,7 @@ from emu.cpu.blocks import instruction_length, unwind
 from emu.cpu.exceptions import access_error
 from emu.cpu.memory import place
 from emu.cpu.processor import in_supervisor
+from emu.cpu.recorder import record_fetch
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
@@ -23,9 +24,11 @@ def fetch(s: State, va: int) -> tuple[int, int]:
     if source == MISS or not permits(perms, FETCH):
         return 0, bits
     _where, host, _pages = place(s, source, pa)
-    if host and source == TLB:
-        touch(s.mmu, ITLB, entry)
-        s.code_key = -1  # the next block is another hit of its page
+    if host:
+        record_fetch(s, va, in_supervisor(s))
+        if source == TLB:
+            touch(s.mmu, ITLB, entry)
+            s.code_key = -1  # the next block is another hit of its page
     return host, bits
 
 

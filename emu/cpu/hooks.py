@@ -16,12 +16,14 @@ from emu.cpu.boundary import (
 )
 from emu.cpu.charges import retract_charges
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
-from emu.cpu.images import hit_in_time, swap_in
+from emu.cpu.fetch import fetch
+from emu.cpu.images import hit_in_time, hit_recorded, swap_in
 from emu.cpu.intercept import is_trapped, is_trapped_publicly
 from emu.cpu.memory import fetch16
 from emu.cpu.native import CC_OP_FLAGS, CPU_OPAQUE, ENV_CC_OP
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_emulate, call_pointer, call_restore, call_slow, load64, state_pointer, store32
+from emu.cpu.recorder import begin_again, retract_since
 from emu.cpu.state import (
     EVENT_BOUNCE,
     EVENT_CHARGE,
@@ -160,6 +162,7 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
         outcome = FILL_FAULT
     else:
         s.host_pc = host_pc
+        looks = s.recorder.n_looks + 0
         outcome = fill_data(s, va, size, kind, user)
         if outcome == FILL_READ_ONLY:
             located = to_instruction(s, host_pc, False)
@@ -167,6 +170,7 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
                 kind = RMW
                 outcome = FILL_FAULT
             else:
+                retract_since(s, looks)
                 s.read_only_checked = 1
                 outcome = fill_data(s, va, size, kind, user)
                 s.read_only_checked = 0
@@ -177,7 +181,7 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
     if host_pc:
         located = to_instruction(s, host_pc, located)
         if outcome != FILL_FAULT:
-            s.begun_again = get_pc(s)
+            begin_again(s, get_pc(s))
             retract_charges(s, get_pc(s))
             to_instruction(s, host_pc, located)
         unwind(s, get_pc(s))
@@ -191,6 +195,8 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
             if fetched_ahead(s, va):
                 s.cut = 1
                 leave(s, EVENT_CUT)
+            if (s.fault_va ^ get_pc(s)) & 0xFFFFFC00:  # the instruction begins on a page that is there
+                fetch(s, get_pc(s))
         take_fault(s, s.fault_va, kind, user)
     if kind == WRITE:
         keep_flags(s, get_pc(s))
@@ -273,7 +279,11 @@ def native_fill(cpu: int, address: int, size: int, kind: int, user: int, probe: 
     s = carray(state_pointer(load64(cpu + CPU_OPAQUE)), 1)[0]
     va = address & 0xFFFFFFFF
     if kind != FETCH:
-        if s.time.level == FULL:
+        if s.recorder.on:
+            s.host_pc = host_pc
+            if hit_recorded(s, va, size, kind, user):
+                return True
+        elif s.time.level == FULL:
             if hit_in_time(s, va, size, kind, user):
                 return True
         elif swap_in(s, va, kind, user):

@@ -6,14 +6,24 @@ says what the model has allowed before.
 
 from emu.cpu.memory import clear_slot, slot_of, touch_data
 from emu.cpu.raw import load32, load64, store64
+from emu.cpu.recorder import record_look
 from emu.cpu.state import IMAGES, MAX_ARMED, State
 from emu.jit import njit, njit_inline
 from emu.mmu.registers import field_mask
 from emu.mmu.state import WRITE
 from emu.timing.caches import COPYBACK, LINE, LINE_BITS, find
-from emu.timing.state import SETS
+from emu.timing.state import FULL, SETS
 
-__all__ = ["NO_ACCESS", "arm", "drop_images", "hit_in_time", "keep_image", "keep_image_in_time", "swap_in"]
+__all__ = [
+    "NO_ACCESS",
+    "arm",
+    "drop_images",
+    "hit_in_time",
+    "hit_recorded",
+    "keep_image",
+    "keep_image_in_time",
+    "swap_in",
+]
 
 NO_ACCESS = 0xFFFFFFFF
 TLB_INVALID = 0x800  # flag bit in the addresses of CPUTLBEntry, of QEMU with 4-KB pages: looked up again at each access
@@ -104,6 +114,13 @@ def hit_in_time(s: State, va: int, size: int, kind: int, user: int) -> bool:
         return False
     if kind == WRITE:
         t.dcache.dirty[line >> LINE_BITS & (SETS - 1), way] = 1
+    hit_image(s, va, user, image)
+    return True
+
+
+@njit_inline
+def hit_image(s: State, va: int, user: int, image: int) -> None:
+    """The access goes on by an entry that was kept."""
     entry = load64(image + 32)
     if entry >= 0 and entry != s.armed_entry:
         touch_data(s, entry)
@@ -113,13 +130,31 @@ def hit_in_time(s: State, va: int, size: int, kind: int, user: int) -> bool:
     if load64(slot) != load64(image) or load64(slot + 24) != load64(image + 24):
         for k in range(4):
             store64(slot + 8 * k, load64(image + 8 * k))
+
+
+@njit_inline
+def hit_recorded(s: State, va: int, size: int, kind: int, user: int) -> bool:
+    """While recording, the fast way: an access that the model has allowed on this page before."""
+    page = va & 0xFFFFF000
+    i = image_index(page, user)
+    if s.image_key[i] != image_key(s, page, user) or (va & PAGE - 1) + size > PAGE:
+        return False
+    image = s.image_address + 40 * i
+    if load32(image + 4 * kind) != page | TLB_INVALID:  # addr_read, addr_write
+        return False
+    if s.time.level == FULL:
+        if not hit_in_time(s, va, size, kind, user):
+            return False
+    else:
+        hit_image(s, va, user, image)
+    record_look(s, va, size, size, kind, 1 - user)
     return True
 
 
 @njit
 def keep_image_in_time(s: State, slot: int, va: int, user: int, entry: int) -> None:
-    """Level full: remember a freshly filled entry for :func:`hit_in_time`; ``entry``: the unlocked one it is of, or
-    -1."""
+    """Remember a freshly filled entry for :func:`hit_in_time` or :func:`hit_recorded`; ``entry``: the unlocked one it
+    is of, or -1."""
     page = va & 0xFFFFF000
     writable = load32(slot + 4)
     if load32(slot) != page | TLB_INVALID or (writable != page | TLB_INVALID and writable != NO_ACCESS):

@@ -11,6 +11,7 @@ from emu.cpu.effects import apply_effect, code_still_mapped
 from emu.cpu.interrupts import follow_devices
 from emu.cpu.processor import get_pc
 from emu.cpu.raw import call_pointer, call_restore, load64
+from emu.cpu.recorder import begin_again, record_store
 from emu.cpu.state import (
     EVENT_CHARGE,
     EVENT_FULL,
@@ -45,7 +46,7 @@ def stop_here(s: State, event: int) -> None:
     intercepted instruction (emu.cpu.device_operand) returns by itself.
     """
     s.event = event
-    s.begun_again = io_pc(s)
+    begin_again(s, io_pc(s))
     s.next_done = 0
     if s.emulating:
         s.postponed = 1
@@ -124,6 +125,7 @@ def window_write(s: State, offset: int, size: int, value: int) -> None:
         return
     overlaps = s.mmu.warning_count[WARN_OVERLAP] + 0
     effect = window.write(s.mmu, offset, size, value)
+    record_store(s, offset, size, value, effect)
     if effect:
         catch_load(s, offset, size, value)
         apply_effect(s, effect, overlaps)

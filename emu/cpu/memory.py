@@ -20,6 +20,7 @@ from emu.cpu.raw import (
     store32be,
     store64,
 )
+from emu.cpu.recorder import record_access
 from emu.cpu.shadow import follow
 from emu.cpu.state import F_CTL, F_FLUSH, F_FLUSH_PAGE, HALT_NONE, PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit, njit_inline
@@ -233,6 +234,7 @@ def reach(s: State, va: int, kind: int) -> int:
         return -1
     if source == TLB:
         touch_data(s, entry)
+    record_access(s, va, 4, kind, 1)
     if is_full(s):
         wait_for_data(s, source, pa, 4, kind, cm, s.cycles)
     catch_access(s, va, 4, kind)

@@ -10,6 +10,7 @@ from emu.cpu.device_operand import read_device
 from emu.cpu.memory import fetch16, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
+from emu.cpu.recorder import record_access
 from emu.cpu.state import State
 from emu.jit import njit
 from emu.mmu.attributes import MISS, TLB, permits, resolve
@@ -102,6 +103,8 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
                 if source == TLB:
                     touch_data(s, entry)
                 done, value = read_device(s, where, size)
+                if done:
+                    record_access(s, va, size, READ, supervisor)
                 catch_access(s, va, size, READ)
                 return OPERAND_OK if done else OPERAND_FAULT, value
             return OPERAND_FAULT, at
@@ -110,6 +113,7 @@ def read_bytes(s: State, va: int, size: int) -> tuple[int, int]:
                 touch_data(s, entry)
             end = part_end(next_part, bits)
             note_part(s, source, pa, min(end, va + size) - next_part, cm)
+            record_access(s, at, min(end, va + size) - next_part, READ, supervisor)
             next_part = end
         value = value << 8 | load8(host)
     time_parts(s, READ)

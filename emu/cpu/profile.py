@@ -5,7 +5,7 @@ them (causes, distributions) is :mod:`emu.profile`'s business.
 """
 
 from emu.cpu.raw import store64
-from emu.cpu.state import ATTENTION_PROFILE, MAX_OPEN, PROFILE_RECORD, PROFILE_SLACK, State
+from emu.cpu.state import ATTENTION_RECORDS, MAX_OPEN, PROFILE_RECORD, PROFILE_SLACK, State
 from emu.jit import njit
 from emu.mmu.attributes import TLB, resolve
 from emu.mmu.registers import MMUDR_PA
@@ -75,4 +75,4 @@ def end_fault(s: State, frame: int) -> None:
         s.open_faults[later - 1] = s.open_faults[later]
     s.n_open -= 1
     if s.profile_count >= s.profile_size - PROFILE_SLACK:
-        s.attention |= ATTENTION_PROFILE
+        s.attention |= ATTENTION_RECORDS

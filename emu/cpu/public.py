@@ -13,11 +13,12 @@ from emu.cpu.address_map import UC_ALONE, UC_SCRATCH
 from emu.cpu.blocks import unwind
 from emu.cpu.catch import is_near_watch
 from emu.cpu.charges import CM_INHIBITED
-from emu.cpu.data_time import is_full
+from emu.cpu.data_time import sees_all
 from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
 from emu.cpu.memory import flush_all, place, touch_data
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_slow, load8, state_pointer, store8, store32, store64
+from emu.cpu.recorder import begin_again
 from emu.cpu.shadow import PAGE, shadow_page
 from emu.cpu.state import (
     ALONE_BEGUN,
@@ -62,7 +63,7 @@ def end_with(s: State, event: int) -> bool:
 def fill_data(s: State, page: int, kind: int, user: int, result: int) -> bool:
     """Answer a data fill of a plain page: memory, permitted, not inhibited, no 1-KB pages, no store to code."""
     source, entry, pa, perms, cm, bits = resolve(s.mmu, page, kind, 1 - user)
-    if not permits(perms, kind) or cm & CM_INHIBITED or is_full(s) or is_near_watch(s, page):
+    if not permits(perms, kind) or cm & CM_INHIBITED or sees_all(s) or is_near_watch(s, page):
         return False
     where, host, pages = place(s, source, pa)
     if host == 0 or bits == SMALL_PAGE_BITS:
@@ -132,7 +133,7 @@ def public_fill(_uc: int, page: int, kind: int, result: int, state: int) -> bool
         return end_with(s, EVENT_SINGLE if due == EVENT_NONE else due)
     if fill_data(s, va, WRITE if kind == UC_WRITE else READ, user, result):
         return True
-    s.begun_again = get_pc(s)
+    begin_again(s, get_pc(s))
     unwind(s, get_pc(s))
     return end_with(s, EVENT_SINGLE)
 

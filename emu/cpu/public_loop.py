@@ -9,6 +9,7 @@ from emu.cpu.intercept import runs_alone
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_ctl, state_pointer
+from emu.cpu.recorder import begin_again
 from emu.cpu.run_loop import CTL_TB_FLUSH, build_loop, enter_unicorn
 from emu.cpu.shadow import patch
 from emu.cpu.state import EVENT_PATCH, EVENT_SERVE, EVENT_SINGLE, EVENT_STEP, F_CTL, State
@@ -25,7 +26,7 @@ def report(s: State) -> None:
     s.event = EVENT_STEP
     op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
     if number == VECTOR_ILLEGAL and (runs_alone(op, opcode_flags(s, op)) or has_hidden_word(s, pc, op)):
-        s.begun_again = pc
+        begin_again(s, pc)
         unwind(s, pc)
         s.event = EVENT_SINGLE
     else:

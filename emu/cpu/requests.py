@@ -6,6 +6,7 @@ from emu.cpu import processor
 from emu.cpu.cache_commands import control_caches
 from emu.cpu.clock import now
 from emu.cpu.compiled import (
+    BEGIN_PHASE,
     DEVICES_CHANGED,
     FLUSH,
     GET_CPU,
@@ -25,6 +26,7 @@ from emu.cpu.compiled import (
 from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
 from emu.cpu.raw import state_pointer
+from emu.cpu.recorder import record_control, record_phase
 from emu.cpu.state import State
 from emu.devices import bus, edge_port
 from emu.jit import cfunc, njit
@@ -76,6 +78,7 @@ def list_translation(s: State, va: int, kind: int, supervisor: int, where: int) 
 def write_control(s: State, number: int, value: int) -> None:
     """As MOVEC does, with what the engine keeps beside the register."""
     movec(s.mmu, number, value)
+    record_control(s, number, value)
     if number == MOVEC_CACR:
         control_caches(s, value)
         processor.set_eusp(s, value & processor.CACR_EUSP)
@@ -116,6 +119,8 @@ def serve_request(record: int, request: int, first: int, second: int) -> int:
     elif request == MOVE_PIN:
         edge_port.move_pin(s.devices, first, second)
         follow_devices(s)
+    elif request == BEGIN_PHASE:
+        record_phase(s, first)
     elif request == DEVICES_CHANGED:
         bus.advance(s.devices, now(s))
         bring_up_to_date(s)

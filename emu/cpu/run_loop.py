@@ -222,7 +222,9 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
     @njit
     def swallow_store(s: State) -> None:
         """Finish the instruction whose store to the MMU window took away its own page, without storing again."""
+        s.recorder.mute = 1
         step_one(s)
+        s.recorder.mute = 0
         s.swallow = 0
         flush_all(s)
 

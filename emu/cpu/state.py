@@ -96,6 +96,35 @@ FAULT_DTYPE = np.dtype(
     ]
 )
 MAX_OPEN = 64
+BLOCK_GRANULES = 6  # 1-KB granules that a block can be on: 4 KB, and the last instruction's end
+RECORDED_LOOKS = 64
+
+# What is recorded for emu.trace (emu.cpu.recorder): events, as three columns of a buffer that the host empties.
+RECORDER_DTYPE = np.dtype(
+    [
+        ("on", "i8"),
+        ("code", "i8"),  # addresses of the columns
+        ("a", "i8"),
+        ("b", "i8"),
+        ("count", "i8"),  # events in them
+        ("full", "i8"),  # as many call for the host
+        ("fetch", "i8"),  # the open run of fetches, -1 none; what it is of
+        ("fetch_key", "i8"),
+        ("data", "i8", (2,)),  # the open runs of reads and of writes, -1 none; both are on one granule
+        ("data_key", "i8"),
+        ("instructions", "i8"),  # counters at the last STAMP
+        ("cycles", "i8"),
+        ("block", "i8", (BLOCK_GRANULES,)),  # the runs that the present block's fetches went to, granule by granule
+        ("n_looks", "i8"),  # data accesses of the present block
+        ("looks", "i8", (RECORDED_LOOKS, 2)),  # the latest of them: host PC, run
+        ("again", "i8"),  # PC of an instruction that is begun again for how this engine works, -1 none
+        ("mute", "i8"),  # the instruction that runs has been recorded before
+        ("look_host_pc", "i8"),  # as state.look_*
+        ("look_block", "i8"),
+        ("look_cross", "i8"),
+        ("look_second", "i8"),
+    ]
+)
 PROFILE_RECORD, PROFILE_SLACK = 56, 64  # bytes; records that may still come after the buffer is called full
 
 FUNCTIONS = (
@@ -213,6 +242,7 @@ STATE_DTYPE = np.dtype(
         ("miss_pc", "i8"),  # address of the open-addressed table of misses by PC: pairs (pc, count)
         ("miss_pc_lost", "i8", (2,)),  # ITLB and DTLB misses whose PC found no slot
         ("fills", "i8"),  # softmmu fills: no guest-visible meaning, kept for benchmarks
+        ("recorder", RECORDER_DTYPE),
         # --- the time model
         ("time", TIME_DTYPE),
         ("time_record", "i8"),  # address of what is remembered of the block measured last (emu.cpu.blocks)
@@ -346,7 +376,7 @@ STATE_DTYPE = np.dtype(
         ("idle_granted", "i8"),  # how far the host lets time pass
     ]
 )
-ATTENTION_IRQ, ATTENTION_STOPS, ATTENTION_PROFILE, ATTENTION_CATCH = 1, 2, 4, 8
+ATTENTION_IRQ, ATTENTION_STOPS, ATTENTION_RECORDS, ATTENTION_CATCH = 1, 2, 4, 8
 CAUGHT_EXCEPTION, CAUGHT_LOAD, CAUGHT_ACCESS = 1, 2, 3
 STEP_NONE, STEP_WAITING, STEP_BEGUN = 0, 1, 2
 ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
@@ -379,7 +409,7 @@ ALONE_NO, ALONE_WAITING, ALONE_BEGUN = 0, 1, 2
     EVENT_UNMODELLED,
     EVENT_INPUT,
     EVENT_IDLE,
-    EVENT_PROFILE,
+    EVENT_RECORDS,
     EVENT_FAIL,
 ) = range(28)
 

@@ -6,6 +6,7 @@ from emu.cpu.memory import holds_code, place, touch_data
 from emu.cpu.operand import note_part, part_end, time_parts
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
+from emu.cpu.recorder import record_access
 from emu.cpu.shadow import follow
 from emu.cpu.state import State
 from emu.jit import njit
@@ -30,6 +31,8 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
                 if source == TLB:
                     touch_data(s, entry)
                 done = write_device(s, where, size, value)
+                if done:
+                    record_access(s, va, size, WRITE, supervisor)
                 catch_access(s, va, size, WRITE)
                 return done, at
             return False, at
@@ -44,6 +47,7 @@ def write_bytes(s: State, va: int, size: int, value: int) -> tuple[bool, int]:
                 touch_data(s, entry)
             end = part_end(next_part, bits)
             note_part(s, source, pa, min(end, va + size) - next_part, cm)
+            record_access(s, at, min(end, va + size) - next_part, WRITE, supervisor)
             next_part = end
         if pages and holds_code(pages, pa & 0xFFF, 1):
             s.in_code_write = 2

@@ -10,7 +10,7 @@ from emu.cpu.access_time import take_time
 from emu.cpu.address_map import UC_BOUNCE
 from emu.cpu.catch import catch_access, is_near_watch, is_seen_again, is_watched
 from emu.cpu.charges import CM_INHIBITED, charge_inhibited, count_inhibited
-from emu.cpu.data_time import is_full
+from emu.cpu.data_time import is_full, sees_all
 from emu.cpu.images import NO_ACCESS, arm, keep_image, keep_image_in_time
 from emu.cpu.memory import (
     LONGEST,
@@ -26,6 +26,7 @@ from emu.cpu.memory import (
 )
 from emu.cpu.native import DESC_BYTES
 from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
+from emu.cpu.recorder import record_access, record_look
 from emu.cpu.state import (
     F_SET_PAGE,
     MAX_BOUNCES,
@@ -56,7 +57,7 @@ __all__ = [
 FILL_OK, FILL_FAULT, FILL_CODE_WRITE, FILL_CHARGE, FILL_READ_ONLY, FILL_BOUNCE = 0, 1, 2, 3, 4, 5
 TLB_NOTDIRTY = 0x400  # flag bit in CPUTLBEntry.addr_write of QEMU with 4-KB pages
 SMALL_PAGE_BITS = 10  # 1-KB pages are smaller than unicorn's 4-KB page: their accesses are all looked at
-PAGE = 4096
+PAGE, UC_PAGE_BITS = 4096, 12
 MOST_USED = 700  # entries; QEMU doubles the table at 70 %, so it has 1,024 at most
 WHOLE, SINGLE = PAGE, 1  # a softmmu entry of size 1 is looked up again at each access
 
@@ -150,6 +151,12 @@ def write_back(s: State, i: int) -> None:
 
 
 @njit
+def page_end(va: int, bits: int) -> int:
+    """Where the part of an operand that begins at ``va`` ends at the latest: unicorn asks for each of its pages."""
+    return (va | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1
+
+
+@njit
 def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int, int, int, int, int, int]:
     """What the model allows this data access.
 
@@ -163,7 +170,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
     where, host, pages = place(s, source, pa)
     if where < 0:
         return FILL_FAULT, 0, 0, 0, -1, 0
-    extent = SINGLE if s.reference or is_full(s) else WHOLE
+    extent = SINGLE if s.reference or sees_all(s) else WHOLE
     watched = is_near_watch(s, va)
     if watched:
         extent = SINGLE
@@ -176,6 +183,7 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
         if not s.read_only_checked:
             return FILL_READ_ONLY, 0, 0, 0, -1, 0
         extent = SINGLE
+    flags = 0
     if host:
         flags = load8(pages)
         if kind == WRITE and not s.in_code_write and holds_code(pages, pa & 0xFFF, size):
@@ -189,21 +197,26 @@ def grant_data(s: State, va: int, size: int, kind: int, user: int) -> tuple[int,
             store8(pages, flags | PAGE_WRITE)
     unlocked = -1
     inhibited = 1 if host and cm & CM_INHIBITED else 0
+    recorded = s.recorder.on and record_look(s, va, size, min(size, page_end(va, bits) - va), kind, 1 - user)
     if source == TLB:
         if touch_data(s, entry):
             unlocked = entry
         if bits == SMALL_PAGE_BITS:
             extent = SINGLE
-            outcome, second = straddle(s, va, size, kind, user, pa)
-            inhibited |= second << 1
+            outcome, second_inhibited = straddle(s, va, size, kind, user, pa)
+            inhibited |= second_inhibited << 1
             if outcome == FILL_BOUNCE and s.bounce:
                 where = bounce_page(s, va, size, kind, user)
                 outcome = FILL_OK if where >= 0 else FILL_FAULT
             if outcome != FILL_OK:
                 return outcome, 0, 0, 0, -1, 0
+            second = (va | 0x3FF) + 1
+            if recorded and va + size > second and second & 0xFFF:
+                record_access(s, second, va + size - second, kind, 1 - user)
     s.granted_memory = 1 if host else 0
-    if host and is_full(s):
+    if host and sees_all(s):
         again = perms & PERM_W and not watched and bits != SMALL_PAGE_BITS and source not in (RAMBAR0, RAMBAR1)
+        again = again and not flags & PAGE_CODE  # a store may be to a block that ran
         s.granted_pa, s.granted_mode = pa if again else -1, cm
     return FILL_OK, where, perms & (PERM_R | PERM_W), SINGLE if inhibited else extent, unlocked, inhibited
 
@@ -222,7 +235,7 @@ def fill_data(s: State, va: int, size: int, kind: int, user: int) -> int:
         return FILL_CHARGE
     if extent != WHOLE:
         slot = install(s, va, where, perms, user, SINGLE)
-        if is_full(s) and not inhibited and not s.reference and s.granted_pa >= 0:
+        if sees_all(s) and not inhibited and not s.reference and s.granted_pa >= 0:
             keep_image_in_time(s, slot, va, user, entry)
         return FILL_OK
     if perms & PERM_W == 0:
@@ -269,7 +282,7 @@ def fill_fetch(s: State, va: int, user: int) -> int:
     if source != TLB:
         data_source, _e, data_pa, data_perms, data_cm, _b = resolve(s.mmu, va, READ, 1 - user)
         readable = data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED
-        if readable and not is_near_watch(s, va):
+        if readable and not is_near_watch(s, va) and not sees_all(s):
             perms |= data_perms & PERM_R
     drop_small_code(s)
     extent = WHOLE

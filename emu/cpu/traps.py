@@ -30,6 +30,7 @@ from emu.cpu.processor import (
     set_sr,
 )
 from emu.cpu.raw import state_pointer
+from emu.cpu.recorder import record_control
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.cpu.trapped import CACHE_COMMAND, CACHE_COMMAND_MASK
 from emu.jit import cfunc, njit
@@ -71,6 +72,7 @@ def do_movec(s: State, pc: int) -> bool:
         set_pc(s, pc)
         halt(s, HALT_UNDEFINED_REGISTER, pc, number)
         return False
+    record_control(s, number, value)
     if number == MOVEC_CACR:
         control_caches(s, value)
         set_eusp(s, value & CACR_EUSP)

@@ -62,7 +62,7 @@ def _run(elf: Path, baseline: Path, entry: Measurement | None, conditions: Condi
     board = conditions.board or str(before.get("board", DEFAULT_BOARD))
     tlb = conditions.tlb or int(before.get("tlb", HARDWARE_ENTRIES))
     budget = conditions.max_instructions or int(before.get("max_instructions", 0)) or None
-    setup = Setup(elf, board, MachineOptions(conditions.engine), tlb=tlb, profile=True)
+    setup = Setup(elf, board, MachineOptions(conditions.engine, tlb=tlb), profile=True)
     with build_machine(setup, read_program(setup)) as machine:
         result = machine.run(max_instructions=budget)
         if result.reason is StopReason.HYPERCALL:

@@ -124,11 +124,12 @@ REFERENCES = 48  # completed, HANDLER ones included
 INSIDE = 49  # HANDLER references among them
 LOCKED = 50  # two: locked valid entries per side, kept for the classification
 SHAPES = 52  # bits SZ << 1 | SG that occurred among the loads
-SCALARS = 53
+APPROXIMATED = 53  # synthesised refills that may not be what a handler would do: see the rule
+SCALARS = 54
 
 # Columns of the tables.
-KEY, TAG, DATA, WHEN, START, LENGTH, COST, OWN_ID = range(8)
-BOOK_COLUMNS = 8
+KEY, TAG, DATA, WHEN, START, LENGTH, COST, OWN_ID, VARIES = range(9)
+BOOK_COLUMNS = 9
 FATE, SEEN_WHEN = 1, 2
 SEEN_COLUMNS = 3
 FATE_RESIDENT, FATE_REPLACED, FATE_FLUSHED = 1, 2, 3
@@ -461,6 +462,7 @@ def _learn(m: Mmu, s: Ints, book: Ints, side: int, tag: int, data: int) -> Any:
         book[row, START] = 0
         book[row, LENGTH] = 0
         book[row, COST] = -1
+        book[row, VARIES] = 0
     _note_shape(s, tag, data)
     book[row, TAG] = tag
     book[row, DATA] = data
@@ -506,6 +508,8 @@ def _refill(
     if row < 0 and not s[FOREIGN]:
         s[UNEXPLAINED] += 1
         return
+    if not s[FOREIGN] and (book[row, LENGTH] == 0 or book[row, VARIES]):
+        s[APPROXIMATED] += 1
     # Software that runs between two stores to the MMU does not see a synthesised handler.
     mmutr, mmudr, mmuar, mmusr = m.mmutr, m.mmudr, m.mmuar, m.mmusr
     if row < 0 or book[row, LENGTH] == 0:
@@ -678,11 +682,18 @@ def _leave(s: Ints, book: Ints, arena: Ints, open_: Ints, capture: Ints) -> None
     if key:
         row = _slot(book, key)
         length = open_[level, OPEN_LENGTH]
-        if length > book[row, LENGTH]:
+        before = book[row, LENGTH]
+        if before and before != length:
+            book[row, VARIES] = 1
+        if length > before:
             book[row, START] = s[ARENA_USED]
             s[ARENA_USED] += length
+            before = 0
         for i in range(length):
-            arena[book[row, START] + i] = capture[level, i]
+            at = book[row, START] + i
+            if before and arena[at] >> GRANULE_BITS + 8 != capture[level, i] >> GRANULE_BITS + 8:
+                book[row, VARIES] = 1
+            arena[at] = capture[level, i]
         book[row, LENGTH] = length
         book[row, COST] = own
 

@@ -24,7 +24,8 @@ at least one load and without a clear. Then:
 
 Misses then differ from a live machine of that geometry only by what such a machine's software would do otherwise; the
 counters ``forced``, ``stale``, ``unexplained`` and ``lost_loads`` say how often a rule had to decide against the
-evidence.
+evidence, and ``approximated`` how often the evidence is thin: a repeated refill whose page was refilled along different
+ways (a handler that walks a hash chain, say), or never by a refill alone (its misses were page faults, too).
 """
 
 from collections import deque
@@ -116,6 +117,7 @@ class Result:
     stale: int
     unexplained: int
     lost_loads: int
+    approximated: int
 
     @property
     def misses(self) -> int:
@@ -234,6 +236,7 @@ class Replay:
             stale=int(s[k.STALE]),
             unexplained=int(s[k.UNEXPLAINED]),
             lost_loads=int(s[k.LOST_LOADS]),
+            approximated=int(s[k.APPROXIMATED]),
         )
 
     def _scanned(self) -> Iterator[Events]:

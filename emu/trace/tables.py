@@ -17,6 +17,7 @@ __all__ = [
     "print_info",
     "print_json",
     "print_plain",
+    "print_recorded",
     "print_results",
     "print_sizes",
     "trace_to_dict",
@@ -99,6 +100,18 @@ def print_info(trace: Trace) -> None:
     console.print(table)
 
 
+def print_recorded(trace: Trace, json: bool) -> None:
+    """What was recorded, in a line or as JSON."""
+    totals = trace.totals
+    if json:
+        print_json("record", trace_to_dict(trace))
+    elif totals:
+        misses = totals.itlb_misses + totals.dtlb_misses
+        print(
+            f"{trace.path}: {totals.instructions:,} instructions, {totals.references:,} references, {misses:,} misses"
+        )
+
+
 def print_results(results: Sequence[Result]) -> None:
     """One row each; under it what a rule had to decide, or whether the recording was reproduced."""
     console = _console()
@@ -135,6 +148,7 @@ def _remarks(r: Result) -> list[str]:
         "kernel work behind a recorded miss that hits here, executed all the same": r.forced,
         "accesses that an older translation would refuse": r.stale,
         "misses on pages that no load is known of": r.unexplained,
+        "repeated refills of pages that were refilled in different ways, or never by a refill alone": r.approximated,
         "loads of entries that this TLB has not": r.lost_loads,
     }
     return [f"{r.geometry}: {count:,} {what}" for what, count in decided.items() if count]

@@ -2,11 +2,11 @@
 
 import hashlib
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -59,20 +59,8 @@ class Inputs(Strict, frozen=True, kw_only=True):
         """The same for the experiment."""
         costs, cells = self.numbers.get("costs", {}), self.numbers.get("cells", {})
         numbers = Numbers(replace(Numbers().costs, **costs), tuple(sorted(cells.items())))
-        options = SweepOptions(self.engine.value, self.timing.value, self.clock.value, numbers, self.tlb)
+        options = MachineOptions(self.engine.value, self.timing.value, self.clock.value, numbers, self.tlb)
         return Job(self.scenario, self.strategy, self.mapping, options)
-
-
-@dataclass(frozen=True)
-class SweepOptions(MachineOptions):
-    """Options of a machine whose two TLBs have ``tlb`` entries each."""
-
-    tlb: int = 32
-
-    @property
-    def keywords(self) -> dict[str, Any]:
-        """Keyword arguments of a machine."""
-        return {**super().keywords, "itlb_entries": self.tlb, "dtlb_entries": self.tlb}
 
 
 class Environment(Strict, frozen=True, kw_only=True):

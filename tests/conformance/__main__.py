@@ -86,6 +86,11 @@ SECTIONS = (
         "numbers worked out by hand; an independent model, instruction by instruction",
         ("tests/timing", "tests/unit/test_oracle_timing.py", "tests/machine/test_time_levels.py"),
     ),
+    Section(
+        "Traces: recorded, replayed, on other TLBs",
+        "the live machine with those TLBs; every engine; libCacheSim; an oracle of its own",
+        ("tests/conformance/test_recordings.py", "tests/model/test_recordings.py", "tests/unit/trace"),
+    ),
     Section("Robustness of the native way in", "equal counts of both ways", ("tests/machine/test_way_in.py",)),
     Section(
         "GCC's torture suite under a hostile MMU",

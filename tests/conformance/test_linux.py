@@ -3,6 +3,7 @@ of any size, and equal counts where they must be equal."""
 
 import functools
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from benchmarks.linux_profile import DOCUMENT, profile_document
 from emu.machine import StopReason
 from emu.profile import CLEAN_PAGE, make_profile
 from emu.timing.state import LEVELS
+from emu.trace.format import Trace
+from emu.trace.replay import replay
 from tests.support.linux import TRANSCRIPT, LinuxRun, boot, masked, vmlinux
 
 pytestmark = pytest.mark.slow
@@ -48,6 +51,19 @@ def test_the_public_engine_counts_the_same() -> None:
     assert run.console == reference_run().console
     assert run.counters == reference_run().counters
     assert (run.errors == reference_run().errors).all()
+
+
+def test_its_trace_misses_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "linux.trace"
+    run = boot(recording=path)
+    assert run.console == reference_run().console
+    assert run.counters == reference_run().counters
+    result, misses = replay(Trace(path)), run.counters.misses
+    assert (result.exact, result.first_difference) == (True, None)
+    assert (result.wrong_misses, result.wrong_entries) == (0, 0)
+    assert (result.itlb_misses, result.dtlb_misses, result.nested) == (misses.itlb, misses.dtlb, misses.nested)
+    assert (result.violations, result.cycles) == (run.counters.violations, run.counters.cycles)
+    assert result.checked_entries > misses.dtlb
 
 
 def test_no_level_of_time_changes_what_linux_does() -> None:

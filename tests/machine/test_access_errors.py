@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from emu.mmu.state import ITLB, LRU
 from tests.support import asm
 from tests.support.asm import A0, A1, A2, D0, D1, D2, D3, SP, at, d, disp, imm, ind, post, pre
 from tests.support.guest import (
     CODE,
     DATA,
+    ENGINES,
     EUSP,
     FRAMES,
     KERNEL_ACR,
@@ -23,6 +25,7 @@ from tests.support.guest import (
     R,
     W,
     X,
+    bench,
     enter_virtual_mode,
     go_to,
     image,
@@ -442,3 +445,22 @@ def test_a_miss_costs_one_exception_and_retires_nothing(guest: Bench) -> None:
     spent = guest.machine.counters() - start
     assert (spent.instructions, spent.cycles) == (1, 1 + 18)
     assert guest.registers["a7"] == STACK - 8
+
+
+@pytest.mark.parametrize("bits", [10, 12, 13])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_instruction_whose_second_page_misses_has_used_its_first(engine: str, bits: int) -> None:
+    """A jump to the last word of a page: its entry is the most recent one when the rest of the instruction misses."""
+    size = 1 << bits
+    last = PAGE + size - 2
+    entries = (
+        Entry(1, tag(PAGE), image(PAGE_PA, bits, X)),
+        Entry(0, tag(USER), image(USER_PA, bits, X)),
+    )
+    with bench(engine, policy=LRU) as guest:
+        guest.put(USER_PA, asm.jmp(at(last)))
+        guest.put(PAGE_PA + size - 2, asm.lea(disp(A0, 4), A0)[:2])
+        frame = guest.exception(enter_virtual_mode(entries), go_to(USER, USER_SR))
+        assert (frame.fs, frame.pc) == (EXTENSION_MISS, last)
+        stamp = guest.machine.core.state["mmu"]["stamp"]
+        assert stamp[ITLB, 1] > stamp[ITLB, 0]

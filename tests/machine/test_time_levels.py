@@ -15,9 +15,10 @@ from emu.timing.constants import Costs
 from emu.timing.state import LEVELS
 from tests.support import asm
 from tests.support.cache_program import IEC
-from tests.support.guest import BOARD, CODE, ENGINES, EUSP
+from tests.support.guest import BOARD, CODE, ENGINES, EUSP, STACK
 
 TABLE = suite.get_kernel("table")
+DEC, DDCM_COPYBACK = 0x80000000, 0x02000000  # CACR: data cache on, copyback where no ACR says otherwise
 SIZE = 8192  # 64 pages: each search misses
 
 
@@ -97,3 +98,34 @@ def test_a_restored_machine_takes_the_same_time_again() -> None:
             machine.run(max_instructions=30_000)  # other code than before, at host addresses that were freed
             passed.append((machine.counters(), machine.registers["pc"]))
     assert passed[0] == passed[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_constants_beside_code_take_their_time(engine: str) -> None:
+    """A loop that reads a longword of its own page, with the caches off: each read goes to memory."""
+    counted = []
+    with Machine(BOARD, engine, timing="full") as machine:
+        for read in (asm.move("l", asm.at(CODE), asm.d(asm.D1)), asm.move("l", asm.imm(CODE), asm.d(asm.D1))):
+            loop = asm.moveq(100, asm.D0) + read + asm.alu_i("subi", 1, asm.D0)
+            machine.write_physical(CODE, loop + asm.branch_b("ne", 2 - len(loop) - 2) + asm.HALT)
+            machine.registers.update({"sr": 0x2700, "pc": CODE, "cacr": EUSP})
+            before = machine.counters()
+            assert machine.run().reason is StopReason.HALT
+            counted.append((machine.counters() - before).cycles)
+    assert counted[0] - counted[1] >= 100 * Costs().inhibited_read
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_code_that_is_written_as_data_beside_it_was_is_new_code(engine: str) -> None:
+    """A store to a copyback page that holds code, and then one to code on it that has run and is in the data cache."""
+    data, patched = CODE + 0x800, CODE + 0x100
+    with Machine(BOARD, engine, timing="full") as machine:
+        store = asm.move("l", asm.d(asm.D0), asm.at(data)) * 2 + asm.move("l", asm.at(patched), asm.d(asm.D1))
+        patch = asm.move("b", asm.d(asm.D2), asm.at(patched + 1))
+        call = asm.jsr(asm.at(patched))
+        machine.write_physical(patched, asm.moveq(1, asm.D3) + asm.RTS)
+        machine.write_physical(CODE, call + store + asm.moveq(7, asm.D2) + patch + call + asm.HALT)
+        registers = {"sr": 0x2700, "pc": CODE, "a7": STACK, "cacr": EUSP | IEC | DEC | DDCM_COPYBACK}
+        machine.registers.update(registers)
+        assert machine.run().reason is StopReason.HALT
+        assert machine.registers["d3"] == 7

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from emu.board import get_board
 from emu.counters import Counters
 from emu.elf import Elf, load_elf
 from emu.machine import Machine, StopReason
+from emu.recording import record
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = ROOT / "firmware" / "linux"
@@ -58,8 +60,15 @@ def vmlinux() -> Elf:
     return load_elf(ROOT / "build" / "linux" / "vmlinux")
 
 
-def boot(engine: str = "native", entries: int = 32, script: bytes | None = None, **options: Any) -> LinuxRun:
-    """Boot, type the script, run until the guest restarts the board; ``options``: of the machine."""
+def boot(
+    engine: str = "native",
+    entries: int = 32,
+    script: bytes | None = None,
+    recording: Path | None = None,
+    **options: Any,
+) -> LinuxRun:
+    """Boot, type the script, run until the guest restarts the board; ``options``: of the machine; ``recording``: the
+    trace to write."""
     elf = vmlinux()
     typed = SCRIPT.read_bytes() if script is None else script
     machine = Machine(get_board("m5475evb"), engine, itlb_entries=entries, dtlb_entries=entries, **options)
@@ -68,7 +77,8 @@ def boot(engine: str = "native", entries: int = 32, script: bytes | None = None,
         machine.strict = True
         machine.start_profile()
         machine.when_listening(lambda: typed)
-        result = machine.run(max_cycles=20 * 266_000_000)  # virtual seconds
+        with nullcontext() if recording is None else record(machine, recording):
+            result = machine.run(max_cycles=20 * 266_000_000)  # virtual seconds
         console = machine.console.decode(errors="backslashreplace").replace("\r", "")
         return LinuxRun(result.reason, console, machine.counters(), machine.access_errors())
     finally:

@@ -33,9 +33,13 @@ MACHINE_SURFACE = {
     "emu.foreground",
     "emu.machine",
     "emu.options",
+    "emu.recording",
     "emu.regions",
     "emu.run_report",
     "emu.time_numbers",
+    "emu.trace.cli",
+    "emu.trace.format",
+    "emu.trace.tables",
 }
 
 # package or module -> what it may import beside the standard library and itself

@@ -1,0 +1,110 @@
+"""A machine's MMU recorded in a trace file: what :mod:`emu.trace` asks its questions of (docs/traces.md).
+
+::
+
+    with record(machine, "boot.trace"):
+        machine.run()
+
+Recording may begin at any time, the guest does not notice, and counts are the same as without. What is written is a
+stream: memory does not grow with the run, and a file that was cut, by a crash too, is readable up to the cut.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from emu.counters import Counters
+from emu.elf import Elf
+from emu.errors import UsageError
+from emu.machine import Machine
+from emu.mmu.state import POLICIES
+from emu.trace.format import Firmware, Header, MmuSetup, Names, TraceWriter, snapshot
+
+__all__ = ["Recording", "record"]
+
+
+def record(machine: Machine, path: str | Path, *, source: str = "", files: Iterable[Elf] = ()) -> "Recording":
+    """Record ``machine`` in the file ``path``, which is replaced, until the recording is closed.
+
+    ``source``: one line that says what ran, else the program's name; ``files``: programs beside the machine's own.
+    UsageError when the machine is being recorded already, and OSError when the file cannot be written.
+    """
+    return Recording(machine, path, source, files)
+
+
+class Recording:
+    """A recording under way; leaving the ``with`` block completes the file, also after an error of the guest."""
+
+    def __init__(self, machine: Machine, path: str | Path, source: str, files: Iterable[Elf]) -> None:
+        if machine.recorded:
+            raise UsageError("the machine is being recorded already")
+        self.machine = machine
+        self.phases: list[str] = []
+        self._before = machine.counters()
+        self.writer = TraceWriter(path, _header(machine, source, files))
+        machine.start_recording(self.writer.append)
+
+    def begin_phase(self, name: str) -> None:
+        """What follows is of the phase ``name``; one that was there before goes on."""
+        if name not in self.phases:
+            self.phases.append(name)
+            self.writer.name(Names(phases=tuple(self.phases)))
+        self.machine.begin_phase(self.phases.index(name))
+
+    def close(self) -> None:
+        """Complete the file."""
+        self.machine.stop_recording()
+        self.writer.close(_account(self.machine.counters() - self._before))
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, OSError):  # the file cannot take more
+            self.machine.stop_recording()
+            self.writer.abandon()
+        else:
+            self.close()
+
+
+def _header(machine: Machine, source: str, files: Iterable[Elf]) -> Header:
+    """Everything that makes the file speak for itself."""
+    programs = [*([machine.elf] if machine.elf else []), *files]
+    symbols = {symbol.address: symbol for elf in reversed(programs) for symbol in elf.symbols}
+    return Header(
+        source=source or (machine.elf.path.name if machine.elf else "a machine"),
+        board=machine.board.name,
+        mmu=_setup(machine),
+        firmware=tuple(Firmware(elf.path.name, _digest(elf.path)) for elf in programs),
+        regions=tuple((region.name, region.start, region.end) for region in machine.regions),
+        symbols=tuple((s.address, s.name, s.size) for s in sorted(symbols.values())),
+        clock_hz=machine.board.core_hz,
+    )
+
+
+def _setup(machine: Machine) -> MmuSetup:
+    """The MMU as it is now."""
+    mmu = machine.core.array["mmu"]
+    itlb, dtlb = (int(n) for n in mmu[0]["entries"])
+    policy = next(name for name, number in POLICIES.items() if number == mmu[0]["policy"])
+    uses_mmutr = bool(mmu[0]["cas_uses_mmutr"])
+    return MmuSetup(itlb, dtlb, policy, uses_mmutr, int(mmu[0]["seed"]), snapshot(mmu))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _account(counted: Counters) -> dict[str, int]:
+    """The machine's own counts, for whoever compares."""
+    misses = counted.misses
+    return {
+        "instructions": counted.instructions,
+        "cycles": counted.cycles,
+        "refill_cycles": counted.refill_cycles,
+        "itlb_misses": misses.itlb,
+        "dtlb_misses": misses.dtlb,
+        "nested_misses": misses.nested,
+        "violations": counted.violations,
+    }

@@ -1,0 +1,135 @@
+"""The command ``cfemu trace record``: a program, or a row of a scenario, as a trace."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emu.cli import ClockName, EngineName, TimingName, machine_options, report_error, show_counters
+from emu.errors import UsageError
+
+if TYPE_CHECKING:
+    from emu.options import MachineOptions
+
+__all__ = ["register"]
+
+RECORD_EPILOG = """\b
+Examples:
+  cfemu trace record hello.elf
+  cfemu trace record vmlinux --board m5475evb -o boot.trace < commands.txt
+  cfemu trace record --scenario default --strategy grow --mapping paged-8k --workload ping-pong -o ping-pong.trace
+and then
+  cfemu trace replay ping-pong.trace --entries 16 --entries 64
+
+The counts are those of a run without a recording; input and Ctrl-C as for `cfemu run`. The file is a stream: of a run
+that was killed everything is readable up to the kill.
+
+\b
+Exit status: as for `cfemu run`; of a scenario 0, 2 for bad input.
+"""
+
+
+def register(trace_app: typer.Typer) -> None:
+    """Add ``record`` to the group ``trace``."""
+    trace_app.command("record", epilog=RECORD_EPILOG, help="Run a program, or a row of a scenario, and record it.")(
+        record
+    )
+
+
+def record(
+    elf: Annotated[
+        Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Default: the program's or the scenario's name with .trace."
+        ),
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Instead: a row of this scenario, file or name.", show_default=False),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
+    ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False),
+    ] = None,
+    board: Annotated[str | None, typer.Option(metavar="NAME", help="Of a program; see `cfemu boards`.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="How to run it; all record the same.")] = EngineName.AUTO,
+    max_instructions: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Of a program: stop after N.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Of a program: stop after so much time of the host.", show_default=False),
+    ] = None,
+    load: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False),
+    ] = None,
+    symbols: Annotated[
+        list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
+    ] = None,
+    timing: Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")] = (
+        TimingName.FLAT
+    ),
+    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
+    costs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+    ] = None,
+    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    options = machine_options(engine, timing, clock, costs, tlb)
+    of_scenario = (strategy, mapping, workload)
+    if (elf is None) == (scenario is None):
+        raise UsageError("name either a program or, with --scenario, a scenario")
+    if elf is not None and any(value is not None for value in of_scenario):
+        raise UsageError("--strategy, --mapping and --workload are about a scenario")
+    if scenario is not None and any((board, max_instructions, timeout, load, symbols)):
+        raise UsageError("--board, --max-instructions, --timeout, --load and --symbols are about a program")
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
+    status = 0
+    if elf is not None:
+        path = output or Path(f"{elf.stem}.trace")
+        status = program((elf, board or "coyotos128"), options, path, (load, symbols, max_instructions, timeout), json)
+    else:
+        from kernel_model.recording import record_scenario
+
+        path = output or Path(f"{Path(scenario or '').stem}.trace")
+        for note in record_scenario(path, scenario, *of_scenario, options):
+            print(f"cfemu: {note}", file=sys.stderr)
+    from emu.trace.format import Trace
+    from emu.trace.tables import print_recorded
+
+    print_recorded(Trace(path), json)
+    raise typer.Exit(status)
+
+
+def program(
+    what: tuple[Path, str],
+    options: "MachineOptions",
+    path: Path,
+    how: tuple[list[str] | None, list[Path] | None, int | None, float | None],
+    json: bool,
+) -> int:
+    """Run a program as `cfemu run` does, recording; its exit status."""
+    from emu.foreground import Budget, Setup, run_file
+
+    load, symbols, instructions, seconds = how
+    setup = Setup(*what, options, load=tuple(load or ()), symbols=tuple(symbols or ()), recording=path)
+    report = run_file(setup, Budget(instructions, None, seconds), echo=not json, show_counters=show_counters)
+    if report.error is not None:
+        report_error(report.error)
+    if report.note:
+        print(f"cfemu: {report.note}", file=sys.stderr)
+    return report.exit_status

@@ -1,0 +1,118 @@
+"""`cfemu trace record`: what it writes, what it says, and that nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emu.trace.format import Trace
+from emu.trace.replay import replay
+from kernel_model.cli import execute_with_plugins
+from tests.support import asm
+from tests.support.elfgen import Segment, make_elf
+
+ROOT = Path(__file__).resolve().parents[2]
+HELLO = ROOT / "examples" / "hello.elf"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def cfemu(*arguments: object) -> int:
+    return execute_with_plugins([str(argument) for argument in arguments])
+
+
+def test_a_program_is_run_and_recorded(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cfemu("trace", "record", HELLO, "--board", "m5475evb") == 0
+    output = capfd.readouterr()
+    trace = Trace(tmp_path / "hello.trace")
+    assert output.out.splitlines() == [
+        "hello from the ColdFire V4e",
+        "hello.trace: 1,329 instructions, 2,422 references, 62 misses",
+    ]
+    assert output.err == ""
+    assert trace.header.source == "hello.elf"
+    assert "walk" in {name for _, name, _ in trace.header.symbols}
+    assert replay(trace).refill_cycles == 3348  # as `cfemu run` counts
+
+
+def test_a_row_of_a_scenario_is_one_json_object(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ("--strategy", "reserve", "--mapping", "paged-8k", "--workload", "boot", "--tlb", 16)
+    assert cfemu("trace", "record", "--scenario", "default", *arguments, "-o", "boot.trace", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["schema"] == "cfemu-trace-record/1"
+    assert found["source"] == "reserve, paged-8k on coyotos128, boot"
+    assert found["mmu"]["itlb_entries"] == 16
+    assert found["phases"] == ["boot"]
+    totals = found["totals"]
+    assert totals["itlb_misses"] + totals["dtlb_misses"] > 1000
+    assert replay(Trace(tmp_path / "boot.trace")).misses == totals["itlb_misses"] + totals["dtlb_misses"]
+
+
+def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    elf = tmp_path / "bad.elf"
+    elf.write_bytes(make_elf([Segment(0x1000, asm.moveq(1, asm.D0) + asm.ILLEGAL)]))
+    assert cfemu("trace", "record", elf, "--board", "m5475evb") == 2
+    assert "its vector is 0" in capfd.readouterr().err
+    trace = Trace(tmp_path / "bad.trace")
+    assert trace.complete
+    assert trace.totals is not None
+    assert trace.totals.references >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name either a program or, with --scenario, a scenario"),
+        ((HELLO, "--scenario", "default"), "name either a program or, with --scenario, a scenario"),
+        ((HELLO, "--strategy", "grow"), "--strategy, --mapping and --workload are about a scenario"),
+        (("--scenario", "default", "--board", "m5475evb"), "--board, --max-instructions, --timeout, --load and"),
+        (("--scenario", "default", "--strategy", "grow", "--mapping", "acr"), "grow, acr: grow extends one heap"),
+        (("--scenario", "default", "--workload", "nope"), "--workload: unknown name 'nope'"),
+        (("missing.elf",), "missing.elf: no such file"),
+        ((HELLO, "--board", "nope"), "board 'nope' is unknown"),
+        ((HELLO, "--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
+        (
+            (HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"),
+            "No such file or directory: 'no/such/folder.trace'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments: tuple[object, ...], message: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cfemu("trace", "record", *arguments) == 2
+    error = capfd.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_killed_recording_everything_is_readable_up_to_the_kill(tmp_path: Path) -> None:
+    elf = tmp_path / "loop.elf"  # between two pages, without end
+    walk = asm.tst("l", asm.at(0x100000)) + asm.tst("l", asm.at(0x200000))
+    elf.write_bytes(make_elf([Segment(0x1000, walk + asm.branch_b("ra", -2 - len(walk)))]))
+    path = tmp_path / "t.trace"
+    command = [sys.executable, "-m", "kernel_model.cli", "trace", "record", str(elf), "--board", "m5475evb"]
+    command += ["-o", str(path)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > 100_000) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    trace = Trace(path)
+    assert not trace.complete
+    assert "the trace was cut" in trace.warning
+    result = replay(trace)
+    assert result.references > 100_000
+    assert result.first_difference is None
