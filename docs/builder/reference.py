@@ -16,6 +16,8 @@ import typer
 from msgspec import inspect as types
 
 from benchmarks.documents import column_table, schema_tables
+from docs.builder.docstrings import as_markdown
+from docs.builder.repository import ROOT
 from emu.board import BOARDS
 from emu.mmu.registers import register_page
 from kernel_model.cli import app
@@ -27,6 +29,7 @@ from kernel_model.workloads import WORKLOADS
 __all__ = ["api_page", "cli_page", "reference_pages", "results_page", "scenario_page"]
 
 SCHEMA = "kernel_model/schema.json"
+PROMISE = ROOT / "docs" / "api.md"
 # What the API page shows of a package that says nothing in its __all__.
 BEHIND = {
     "emu": ("emu.machine.Machine", "emu.board.Board", "emu.counters.Counters", "emu.trace.format.Trace"),
@@ -271,9 +274,11 @@ columns are asked in [Sweeps](../sweeps.md).
 def api_page() -> str:
     """What a program may import: all names in the packages' ``__all__``, with their docstrings."""
     lines = ["# Python", "", GENERATED, ""]
+    if PROMISE.exists():
+        lines += ["What may be relied on, and for how long: [Python interface](../api.md).", ""]
     for name in ("emu", "kernel_model"):
         package = importlib.import_module(name)
-        lines += [f"## {name}", "", inspect.getdoc(package) or "", ""]
+        lines += [f"## {name}", "", as_markdown(inspect.getdoc(package) or ""), ""]
         for public in _public(name, package):
             lines += [f"::: {public}", ""]
     return "\n".join(lines)

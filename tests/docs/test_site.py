@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.builder.docstrings import ROLE
+from docs.builder.docstrings import ROLE, as_markdown
 from docs.builder.reference import reference_pages
 from docs.builder.repository import ROOT, linked_pages, relink
 
@@ -59,6 +59,11 @@ def test_the_api_has_docstrings_without_roles(site: Path) -> None:
     text = (site / "reference" / "api.html").read_text()
     assert "A board with a ColdFire V4e." in text
     assert not ROLE.search(re.sub(r"<[^>]+>", "", text))
+
+
+def test_a_docstring_becomes_markdown() -> None:
+    text = "As :func:`~emu.board.get_board` ``x``. So::\n\n    y\n\n::\n\n    z"
+    assert as_markdown(text) == "As `emu.board.get_board` `x`. So:\n\n    y\n\n\n\n    z"
 
 
 @pytest.mark.parametrize("link", ["[x](nothing.md)", "[x](limits.md#nothing)", "[x](../nothing.py)"])
