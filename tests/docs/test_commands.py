@@ -78,6 +78,16 @@ def test_blocks_say_what_they_are(page: Path) -> None:
             assert not re.match(r"(\$ )?(cfemu|make|pytest|pip) ", block.first_line), block.first_line
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_file_that_a_page_shows_is_used(page: Path) -> None:
+    """By a command behind it, or by pytest, which finds its files itself: so what is in it is tried, too."""
+    found = list(blocks(page.read_text()))
+    for number, block in enumerate(found):
+        if block.title and not Path(block.title).name.startswith(("test_", "pytest.")):
+            later = "\n".join([*of_the_page(page), *(other.body for other in found[number + 1 :] if other.title)])
+            assert Path(block.title).name in later, f"nothing uses {block.title}"
+
+
 def test_pages_that_show_output_are_regenerated() -> None:
     regenerated = {*DOCUMENTS, *PLAYED}
     for page in PAGES:
