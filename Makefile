@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation answer footprint readme docs lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation answer footprint readme docs dist lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,7 +31,7 @@ conformance: $(VENV)/.installed-dev  ## the full evidence, written to docs/confo
 mutation: $(VENV)/.installed-dev  ## does a test notice every small change of emu/mmu? docs/mutation.md (ARGS="tlb.match": a part)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-bench: $(VENV)/.installed  ## speed against raw unicorn, cost of a miss, start-up times (ARGS="--json")
+bench: $(VENV)/.installed-dev  ## miss counts against benchmarks/misses.toml, and every speed; docs/benchmarks.md (ARGS="--only counts")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 firmware:  ## rebuild the prebuilt ELFs (needs Debian's gcc-m68k-linux-gnu)
@@ -57,6 +57,11 @@ readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 
 docs: $(VENV)/.installed-dev  ## build the documentation site into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+
+dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install them elsewhere and use them (ARGS="-k 3.11")
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	CFEMU_DIST=dist $(BIN)/python -m pytest -m slow tests/release $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check

@@ -17,7 +17,7 @@ from kernel_model.report.entries import Entry, read_entries
 from kernel_model.report.figures import TlbStrip, tlb_strips
 from kernel_model.results import Row
 from kernel_model.sizing import MEGABYTE
-from kernel_model.sweep.command import sweep
+from kernel_model.sweeps.command import sweep
 from kernel_model.targets import TARGETS, boot_size, device_size
 
 __all__ = ["DOCUMENT", "answer_document"]

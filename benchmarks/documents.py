@@ -121,8 +121,8 @@ def column_table(which: str) -> str:
     """Columns of a sweep's table, with their types as DuckDB names them, structs and maps shortened."""
     if which != "runs":
         raise ValueError(f"no table {which}")
-    from kernel_model.sweep.columns import meanings, table_of
-    from kernel_model.sweep.query import ask_table
+    from kernel_model.sweeps.columns import meanings, table_of
+    from kernel_model.sweeps.query import ask_table
 
     types = dict(ask_table(table_of([]), "SELECT column_name, column_type FROM (DESCRIBE runs)").rows)
     lines = ["| column | type | meaning |", "|---|---|---|"]

@@ -5,6 +5,7 @@ import random
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from emu.board import get_board
@@ -13,6 +14,8 @@ from emu.debug.history import Moment
 from emu.debug.session import Load, Miss, Session
 from emu.elf import Elf, load_elf
 from emu.machine import Machine
+
+__all__ = ["GOAL", "VMLINUX", "HistoryCost", "measure_history"]
 
 ROOT = Path(__file__).resolve().parents[1]
 VMLINUX = ROOT / "build" / "linux" / "vmlinux"
@@ -52,6 +55,68 @@ def waiting(session: Session, wait: Wait, stops: tuple[int, ...]) -> float:
     return time.perf_counter() - started
 
 
+@dataclass(frozen=True)
+class HistoryCost:
+    """Of a run of 100 million instructions. ``overhead``: time with a history over time without; seconds for ``there``
+    (to any instruction, from anywhere), ``first`` (one step back there), ``more`` (the next steps back), ``miss`` (back
+    to the miss before) and ``load`` (to the load of a TLB entry before); ``waits``: times as long while waiting."""
+
+    instructions: int
+    same_counters: bool
+    overhead: float
+    checkpoints: int
+    megabytes: float
+    there: list[float]
+    first: list[float]
+    more: list[float]
+    miss: list[float]
+    load: list[float]
+    waits: dict[str, float]
+
+
+def measure_history(timing: str = "flat", memory: int = 512, places: int = 40) -> HistoryCost:
+    """``memory``: megabytes for checkpoints. FileNotFoundError without a Linux."""
+    elf = load_elf(VMLINUX)
+    with machine(elf, timing) as plain:
+        alone = seconds(plain.run, LENGTH)
+        counters = plain.counters()
+    guest = machine(elf, timing)
+    session = Session(guest, memory=memory << 20)
+    history = session.history
+    recorded = seconds(session.goto, LENGTH)
+    same = guest.counters().to_dict() == counters.to_dict()
+    kept = len(history.checkpoints), history.bytes_kept / (1 << 20)
+
+    rng = random.Random(1)
+    there, back = [], []
+    for place in (rng.randrange(1, LENGTH) for _ in range(places)):
+        there.append(seconds(session.goto, place))
+        back.append([seconds(session.reverse_step) for _ in range(5)])
+    entry = int(guest.core.state["mmu"]["dtlb_base"]) + 5
+    events = [backwards(session, event) for event in (Miss(), Load(entry))]
+    cheap = waiting(session, Wait(), ())
+    waits = {
+        "a stop address": waiting(session, Wait(), (elf.address("panic"),)) / cheap,
+        "all exceptions": waiting(session, Wait(frozenset(range(256))), ()) / cheap,
+    }
+    session.close()
+    guest.close()
+    first, more = [times[0] for times in back], [t for times in back for t in times[1:]]
+    to_miss, to_load = events
+    return HistoryCost(
+        counters.instructions, same, recorded / alone, *kept, there, first, more, to_miss, to_load, waits
+    )
+
+
+def backwards(session: Session, event: Miss | Load) -> list[float]:
+    """Seconds of each of some moves back to the event before, from the end of the run."""
+    session.goto(LENGTH)
+    point = session.add_catchpoint(event)
+    times = [seconds(session.reverse_continue) for _ in range(MISSES)]
+    session.remove(point.number)
+    return times
+
+
 def line(name: str, times: list[float]) -> None:
     """Median and worst, in milliseconds."""
     print(f"{name:38} median {1000 * statistics.median(times):7.1f} ms   worst {1000 * max(times):7.1f} ms")
@@ -66,50 +131,18 @@ def main() -> int:
     if not VMLINUX.exists():
         print("not measured: there is no Linux; `make linux` builds one", file=sys.stderr)
         return 1
-    elf = load_elf(VMLINUX)
-
-    with machine(elf, arguments.timing) as plain:
-        alone = seconds(plain.run, LENGTH)
-        counters = plain.counters()
-    guest = machine(elf, arguments.timing)
-    session = Session(guest, memory=arguments.memory << 20)
-    history = session.history
-    recorded = seconds(session.goto, LENGTH)
-    same = guest.counters().to_dict() == counters.to_dict()
-    print(f"{counters.instructions:,} instructions, timing {arguments.timing}; counters the same: {same}")
-    print(f"with a history {recorded / alone:.2f} times as long as without ({recorded:.2f} s, {alone:.2f} s)")
-    print(f"{len(history.checkpoints)} checkpoints, {history.bytes_kept / (1 << 20):.1f} MB")
-
-    rng = random.Random(1)
-    places = [rng.randrange(1, LENGTH) for _ in range(arguments.places)]
-    there, back = [], []
-    for place in places:
-        there.append(seconds(session.goto, place))
-        back.append([seconds(session.reverse_step) for _ in range(5)])
-    line("goto, from anywhere", there)
-    first = [times[0] for times in back]
-    line(f"a step back there (goal {1000 * GOAL:.0f} ms)", first)
-    line("the next steps back", [t for times in back for t in times[1:]])
-
-    session.goto(LENGTH)
-    point = session.add_catchpoint(Miss())
-    line("back to the miss before", [seconds(session.reverse_continue) for _ in range(MISSES)])
-    session.remove(point.number)
-    session.goto(LENGTH)
-    entry = int(guest.core.state["mmu"]["dtlb_base"]) + 5
-    point = session.add_catchpoint(Load(entry))
-    line("back to the load of a TLB entry before", [seconds(session.reverse_continue) for _ in range(MISSES)])
-    session.remove(point.number)
-
-    cheap = waiting(session, Wait(), ())
-    for name, wait, stops in (
-        ("a stop address", Wait(), (elf.address("panic"),)),
-        ("all exceptions", Wait(frozenset(range(256))), ()),
-    ):
-        print(f"running with {name} to wait for: {waiting(session, wait, stops) / cheap:.1f} times as long as without")
-    session.close()
-    guest.close()
-    return 0 if same and max(first) < GOAL else 1
+    cost = measure_history(arguments.timing, arguments.memory, arguments.places)
+    print(f"{cost.instructions:,} instructions, timing {arguments.timing}; counters the same: {cost.same_counters}")
+    print(f"with a history {cost.overhead:.2f} times as long as without")
+    print(f"{cost.checkpoints} checkpoints, {cost.megabytes:.1f} MB")
+    line("goto, from anywhere", cost.there)
+    line(f"a step back there (goal {1000 * GOAL:.0f} ms)", cost.first)
+    line("the next steps back", cost.more)
+    line("back to the miss before", cost.miss)
+    line("back to the load of a TLB entry before", cost.load)
+    for name, ratio in cost.waits.items():
+        print(f"running with {name} to wait for: {ratio:.1f} times as long as without")
+    return 0 if cost.same_counters and max(cost.first) < GOAL else 1
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ __all__ = [
     "guest",
     "measure_miss",
     "measure_speed",
+    "prepared",
     "run_exact",
 ]
 
@@ -84,13 +85,19 @@ def guest() -> Elf:
     return load_elf(GUEST)
 
 
-def run_exact(elf: Elf, kernel: str, repetitions: int, engine: str = "auto") -> Exact:
-    """Boot the kernel in user mode behind 8-KB pages and run it to its end."""
+def prepared(elf: Elf, kernel: str, repetitions: int, engine: str = "auto") -> Machine:
+    """A machine that will boot the kernel in user mode behind 8-KB pages and run it to its end."""
     machine = Machine(get_board("coyotos128"), engine=engine)
+    machine.load_elf(elf)
+    parameters = struct.pack(">II", elf.address(f"k_{kernel}"), repetitions)
+    machine.write_physical(elf.address("parameters"), parameters)
+    return machine
+
+
+def run_exact(elf: Elf, kernel: str, repetitions: int, engine: str = "auto") -> Exact:
+    """Run the kernel."""
+    machine = prepared(elf, kernel, repetitions, engine)
     try:
-        machine.load_elf(elf)
-        parameters = struct.pack(">II", elf.address(f"k_{kernel}"), repetitions)
-        machine.write_physical(elf.address("parameters"), parameters)
         start = time.perf_counter()
         result = machine.run()
         seconds = time.perf_counter() - start

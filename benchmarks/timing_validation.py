@@ -16,7 +16,7 @@ from emu.profile import PUBLISHED
 from emu.time_numbers import Numbers
 from emu.time_report import all_numbers
 from emu.timing.state import LEVELS
-from kernel_model.compare import Selection, compare_scenario
+from kernel_model.comparison import Selection, compare_scenario
 from kernel_model.report.verdict import comparable, label
 from kernel_model.results import Row
 from tests.timing.micro import BOARD, MICROS, Level, measure

@@ -5,6 +5,6 @@ import sys
 from emu.cli import execute, new_app, register
 
 if __name__ == "__main__":
-    app = new_app("The ColdFire V4e machine.")
+    app = new_app("The ColdFire V4e machine.", is_whole=True)
     register(app)
     sys.exit(execute(app))

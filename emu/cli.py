@@ -18,12 +18,29 @@ import typer
 from typer.exceptions import TyperException
 
 from emu.errors import CfemuError, GuestError, UsageError
+from emu.text import printable
 
 if TYPE_CHECKING:
     from emu.counters import Counters
     from emu.options import MachineOptions
 
-__all__ = ["EXIT_ERROR", "EngineName", "execute", "new_app", "register", "report_error", "show_counters"]
+__all__ = [
+    "EXIT_ERROR",
+    "ClockName",
+    "ClockOption",
+    "CostsOption",
+    "EngineName",
+    "JsonOption",
+    "TimingName",
+    "TimingOption",
+    "TlbOption",
+    "execute",
+    "machine_options",
+    "new_app",
+    "register",
+    "report_error",
+    "show_counters",
+]
 
 EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
@@ -61,6 +78,20 @@ class ClockName(StrEnum):
     INSTRUCTIONS = "instructions"
 
 
+# Options of several commands.
+TimingOption = Annotated[
+    TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss.")
+]
+ClockOption = Annotated[
+    ClockName, typer.Option(help="What devices count as time; with instructions all levels of timing run alike.")
+]
+CostsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
+]
+TlbOption = Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
 RUN_EPILOG = """\b
 Examples:
   cfemu run hello.elf
@@ -87,8 +118,11 @@ Exit status:
 """
 
 
-def new_app(summary: str) -> typer.Typer:
-    """An empty command group in the house style: plain help (rich would double its start-up time), no tracebacks."""
+def new_app(summary: str, *, is_whole: bool = False) -> typer.Typer:
+    """An empty command group in the house style: plain help (rich would double its start-up time), no tracebacks.
+
+    ``is_whole``: it is the command ``cfemu`` itself, and knows ``--version``.
+    """
     app = typer.Typer(
         help=summary,
         no_args_is_help=True,
@@ -97,8 +131,24 @@ def new_app(summary: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # keeps the group a group while it has one command only
+    app.callback()(_whole if is_whole else lambda: None)  # keeps the group a group while it has one command only
     return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from emu.version import version
+
+        print(f"cfemu {version()}")
+        raise typer.Exit
+
+
+def _whole(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of ``cfemu`` without a command."""
 
 
 def register(app: typer.Typer) -> None:
@@ -136,7 +186,7 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: Exception) -> None:
     """One line on stderr, and under it the guest's state where the guest is to blame."""
-    print(f"cfemu: {error}", file=sys.stderr)
+    print(f"cfemu: {printable(str(error))}", file=sys.stderr)
     if isinstance(error, GuestError) and error.state:
         print(error.state, file=sys.stderr)
 
@@ -183,19 +233,11 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
     ] = False,
-    timing: Annotated[
-        TimingName,
-        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
-    ] = TimingName.FLAT,
-    clock: Annotated[
-        ClockName, typer.Option(help="What devices count as time; with instructions all levels of timing run alike.")
-    ] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
-    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
+    json: JsonOption = False,
 ) -> None:
     if append is not None:
         raise UsageError(
@@ -264,7 +306,7 @@ def timing(
         Path | None,
         typer.Argument(metavar="[FILE.toml]", help="[costs] and [cells] that replace numbers.", show_default=False),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from emu.time_numbers import Numbers, read_numbers
     from emu.time_report import print_numbers, print_numbers_json

@@ -2,7 +2,12 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from emu.tabular import Table, Tabular
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Bill", "Counters", "Misses", "Operation"]
 
@@ -135,9 +140,10 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class Counters:
-    """One reading of all counters. Cycles are core cycles; ``refill_cycles`` run from a miss's exception entry to the
-    RTE of the outermost refill, and ``bill`` says what they were spent on."""
+class Counters(Tabular):
+    """One reading of all counters; subtract two for what was counted between them. Cycles are core cycles;
+    ``refill_cycles`` run from a miss's exception entry to the RTE of the outermost refill, and ``bill`` says what they
+    were spent on."""
 
     instructions: int = 0
     cycles: int = 0
@@ -153,6 +159,18 @@ class Counters:
 
     def __sub__(self, other: "Counters") -> "Counters":
         return Counters(**_difference(self, other))
+
+    def to_arrow(self) -> "pa.Table":
+        """One row: a counter stands under its path (``misses_dtlb_kernel``); regions, symbols, vectors are maps."""
+        from emu.arrow import table_of
+
+        return table_of(Counters, [self])
+
+    def _repr_html_(self) -> str:
+        """One line a counter."""
+        (row,) = self.to_arrow().to_pylist()
+        figures = {name: value for name, value in row.items() if isinstance(value, int)}
+        return Table.of_rows([{"counter": name, "value": value} for name, value in figures.items()])._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with string keys."""

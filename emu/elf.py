@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from emu.errors import UsageError
+from emu.text import one_line
 
 if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import Section
 
 __all__ = ["Elf", "ElfError", "Segment", "Symbol", "load_elf"]
@@ -30,7 +30,11 @@ _SECTION_HEADER_BYTES = 40
 _MACHINE_68K = 4
 _TYPE_EXECUTABLE = 2
 _ADDRESS_SPACE = 1 << 32
+_PROGRAM_HEADER_FORMAT = ">8I"  # Elf32_Phdr
+_SEGMENT_IS_LOADED = 1
 _SECTION_IS_SYMBOL_TABLE = 2
+_SECTION_IS_COMPRESSED = 0x800  # in its flags
+_NAMES_PER_BYTE = 16  # linkers let a name be the end of another's
 _SYMBOL_BYTES = 16
 
 _SYMBOL_FORMAT = ">IIIBBH"  # Elf32_Sym: name, value, size, binding and type, other, section
@@ -143,8 +147,9 @@ def load_elf(path: str | Path) -> Elf:
 
     try:
         elf = ELFFile(BytesIO(image))
-        segments = tuple(_segments(path, image, elf))
-        symbols = [symbol for table in elf.iter_sections("SHT_SYMTAB") for symbol in _useful_symbols(table)]
+        segments = tuple(_segments(path, image))
+        most = _NAMES_PER_BYTE * len(image)
+        symbols = [symbol for table in elf.iter_sections("SHT_SYMTAB") for symbol in _useful_symbols(table, most)]
         entry = int(elf.header["e_entry"])
     except (ParserError, ConstructError, struct.error, ValueError, KeyError, OverflowError) as error:
         raise ElfError(path, f"damaged ELF file ({error})".replace("\n", " ")) from error
@@ -203,6 +208,7 @@ def _check_tables(path: Path, image: bytes) -> None:
 def _check_symbol_tables(path: Path, image: bytes) -> None:
     """Refuse symbol tables, and their string tables, that do not exist, lie outside the file or are no tables."""
     first, count = _word(image, 32), _half(image, 48)
+    symbol_bytes = 0
     headers = [image[first + i * _SECTION_HEADER_BYTES :][:_SECTION_HEADER_BYTES] for i in range(count)]
     if _half(image, 50) >= max(count, 1):
         raise ElfError(path, f"damaged: section name table {_half(image, 50)} does not exist")
@@ -213,6 +219,11 @@ def _check_symbol_tables(path: Path, image: bytes) -> None:
         strings = _word(header, 24)
         if _word(header, 36) != _SYMBOL_BYTES or strings >= count:
             raise ElfError(path, "damaged: symbol table with foreign entries or without names")
+        symbol_bytes += _word(header, 20)
+        if symbol_bytes > len(image):
+            raise ElfError(path, "damaged: symbol tables lie upon each other")
+        if (_word(header, 8) | _word(headers[strings], 8)) & _SECTION_IS_COMPRESSED:
+            raise ElfError(path, "compressed symbol table")
         _check_inside(path, image, "symbol names", _word(headers[strings], 16), _word(headers[strings], 20))
 
 
@@ -222,19 +233,28 @@ def _check_inside(path: Path, image: bytes, name: str, offset: int, size: int) -
         raise ElfError(path, f"truncated: {name} ends at {offset + size:#x}, the file at {len(image):#x}")
 
 
-def _segments(path: Path, image: bytes, elf: "ELFFile") -> Iterator[Segment]:
-    """Every non-empty PT_LOAD segment, checked against the file and the 32-bit address space."""
-    for index, header in enumerate(segment.header for segment in elf.iter_segments()):
-        if header["p_type"] != "PT_LOAD" or not header["p_memsz"]:
+def _segments(path: Path, image: bytes) -> Iterator[Segment]:
+    """Every non-empty PT_LOAD segment, checked against the file and the 32-bit address space.
+
+    Together they are not larger than either, so that a small file costs little memory and time whatever it says.
+    """
+    first, count = _word(image, 28), _half(image, 44)
+    in_file = in_memory = 0
+    for index in range(count):
+        header = struct.unpack_from(_PROGRAM_HEADER_FORMAT, image, first + index * _PROGRAM_HEADER_BYTES)
+        kind, offset, vaddr, paddr, filesz, memsz, _flags, _align = header
+        if kind != _SEGMENT_IS_LOADED or not memsz:
             continue
-        offset, filesz, memsz = header["p_offset"], header["p_filesz"], header["p_memsz"]
         name = f"segment {index}"
+        in_file, in_memory = in_file + filesz, in_memory + memsz
         _check_inside(path, image, name, offset, filesz)
         if filesz > memsz:
             raise ElfError(path, f"damaged: {name} has {filesz} bytes in the file but {memsz} in memory")
-        if max(header["p_paddr"], header["p_vaddr"]) + memsz > _ADDRESS_SPACE:
+        if max(paddr, vaddr) + memsz > _ADDRESS_SPACE:
             raise ElfError(path, f"damaged: {name} reaches beyond the 32-bit address space")
-        yield Segment(header["p_paddr"], header["p_vaddr"], memsz, image[offset : offset + filesz])
+        if in_file > len(image) or in_memory > _ADDRESS_SPACE:
+            raise ElfError(path, f"damaged: {name} and those before it lie upon each other")
+        yield Segment(paddr, vaddr, memsz, image[offset : offset + filesz])
 
 
 class _RawSymbol(NamedTuple):
@@ -247,8 +267,9 @@ class _RawSymbol(NamedTuple):
     absolute: bool
 
 
-def _useful_symbols(table: "Section") -> Iterator[_RawSymbol]:
-    """Every label worth knowing: defined, named, and no assembler-local or mapping symbol.
+def _useful_symbols(table: "Section", most: int) -> Iterator[_RawSymbol]:
+    """Every label worth knowing: defined, named, and no assembler-local or mapping symbol. ValueError when all names
+    together are longer than ``most``, which names that are parts of one another can be.
 
     pyelftools finds the tables; it takes 60 us for a symbol, and a kernel has ten thousand, so they are unpacked here.
     """
@@ -260,7 +281,11 @@ def _useful_symbols(table: "Section") -> Iterator[_RawSymbol]:
     for at, address, size, info, _other, section in struct.iter_unpack(_SYMBOL_FORMAT, table.data()):
         if section in (_SHN_UNDEF, _SHN_COMMON) or info not in _RANK:
             continue
-        name = names[at : names.index(b"\0", at)].decode()
+        raw = names[at : names.index(b"\0", at)]
+        most -= len(raw)
+        if most < 0:
+            raise ValueError("names of symbols lie upon each other")
+        name = one_line(raw.decode())
         if name and not name.startswith((".L", "$")):
             yield _RawSymbol(_RANK[info], name, address, size, section == _SHN_ABS)
 

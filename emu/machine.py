@@ -226,14 +226,14 @@ class Machine:
         for segment in elf.segments:
             if segment.memsz == 0:
                 continue
-            data = segment.data + bytes(segment.memsz - len(segment.data))
             try:
-                self.write_physical(segment.paddr, data)
+                self._span(segment.paddr, segment.memsz)  # before so much memory is asked for
             except UsageError:
                 end = segment.paddr + segment.memsz
                 raise UsageError(
                     f"{elf.path}: segment {segment.paddr:#x}..{end:#x} is outside the memory of board {self.board.name}"
                 ) from None
+            self.write_physical(segment.paddr, segment.data + bytes(segment.memsz - len(segment.data)))
         self.elf = elf
         base, size = self.board.ram[0]
         self.registers["pc"] = elf.entry

@@ -12,13 +12,13 @@ from rich.table import Table
 
 from emu.counters import Counters
 from emu.foreground import RunReport
+from emu.plain_console import PlainConsole
 from emu.profile_report import print_profile
 
 __all__ = ["print_counters", "print_json", "print_tables", "to_dict"]
 
 MAX_SYMBOLS = 12  # rows of the symbol table; the JSON has all of them
 TLB_ENTRIES = 32  # of the hardware
-WIDTH_OF_A_PIPE = 120  # columns, where stdout is no terminal
 
 MissRows = dict[str, dict[str, int]]  # name -> {"itlb": n, "dtlb": n}
 
@@ -60,7 +60,6 @@ def print_tables(report: RunReport) -> None:
     tlb += "" if report.clock == "cycles" else f", clock {report.clock}"
     console.print(
         f"{report.elf.name} on {report.board}, {report.engine} engine{tlb}: {report.reason} at {where}",
-        markup=False,
         soft_wrap=True,
     )
     print_counters(report.counters, console)
@@ -70,10 +69,7 @@ def print_tables(report: RunReport) -> None:
 
 def new_console(*, stderr: bool = False) -> Console:
     """Where tables are printed."""
-    console = Console(highlight=False, stderr=stderr)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
-    return console
+    return PlainConsole(stderr=stderr)
 
 
 def print_counters(counters: Counters, console: Console | None = None) -> None:

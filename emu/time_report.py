@@ -4,9 +4,9 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.table import Table
 
+from emu.plain_console import PlainConsole
 from emu.time_numbers import Numbers
 from emu.timing.constants import Costs, cost_notes
 from emu.timing.isa import F_FPU, ROWS, SURCHARGES
@@ -14,7 +14,6 @@ from emu.timing.isa import F_FPU, ROWS, SURCHARGES
 __all__ = ["Number", "all_numbers", "print_numbers", "print_numbers_json"]
 
 USER = "set by the user"
-WIDTH_OF_A_PIPE = 160
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,7 @@ def all_numbers(numbers: Numbers) -> list[Number]:
 
 
 def print_numbers(numbers: Numbers) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
+    console = PlainConsole()
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "name"):
         table.add_column(heading, no_wrap=True)

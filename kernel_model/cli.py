@@ -14,8 +14,12 @@ import typer
 from emu.cli import (
     EXIT_ERROR,
     ClockName,
+    ClockOption,
+    CostsOption,
     EngineName,
+    JsonOption,
     TimingName,
+    TimingOption,
     execute,
     machine_options,
     new_app,
@@ -28,12 +32,13 @@ from kernel_model.debug_cli import register as register_debuggers
 from kernel_model.plugins import load_plugins, split_arguments
 from kernel_model.record_cli import register as register_recorder
 from kernel_model.report.cli import register as register_report
-from kernel_model.sweep.cli import register as register_sweep
+from kernel_model.sweeps.cli import register as register_sweep
 
 __all__ = ["app", "main"]
 
+EXIT_BROKEN = 1
 EXIT_INTERRUPTED = 130
-HELP = {"-h", "--help"}
+HELP = {"-h", "--help", "--version"}
 
 COMPARE_EPILOG = """\b
 Examples:
@@ -49,7 +54,8 @@ not go on; 130 after Ctrl-C, with the finished rows printed.
 
 app = new_app(
     "Compare kernel-heap strategies on an exact ColdFire V4e with MMU, and run any ColdFire program on it. "
-    "With every command: --plugin FILE.py, strategies, workloads, devices and boards of your own (docs/plugins.md)."
+    "With every command: --plugin FILE.py, strategies, workloads, devices and boards of your own (docs/plugins.md).",
+    is_whole=True,
 )
 
 
@@ -83,21 +89,15 @@ def compare(
     engine: Annotated[
         EngineName, typer.Option(help="How to run the guest; all give the same figures.")
     ] = EngineName.AUTO,
-    timing: Annotated[
-        TimingName,
-        typer.Option(help="What instructions cost: see `cfemu timing --help`. No level changes a miss."),
-    ] = TimingName.FLAT,
-    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
     operations: Annotated[
         bool, typer.Option("--operations", help="Also print how long the kernel's operations took: p50, p99, worst.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    from kernel_model.compare import Selection, compare_scenario
+    from kernel_model.comparison import Selection, compare_scenario
 
     options = machine_options(engine, timing, clock, costs)
     outcome = compare_scenario(scenario, Selection(tuple(strategy or ()), tuple(mapping or ()), seed), options)
@@ -154,7 +154,7 @@ def advise(
         ),
     ] = None,
     goal: Annotated[GoalName, typer.Option(help="What matters most.")] = GoalName.LATENCY,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from kernel_model.advise import GOALS
     from kernel_model.advise import advise as find
@@ -192,7 +192,7 @@ def sizing(
         typer.Option(metavar="SIZE", help="Device memory; repeat for more.", show_default=False),
     ] = None,
     tables: Annotated[bool, typer.Option(help="With the tables Depend and RevMap, most of the heap.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     from kernel_model.report.sizing import print_sizes, print_sizes_json
     from kernel_model.scenario import parse_size
@@ -212,6 +212,29 @@ def sizing(
         (print_sizes_json if json else print_sizes)(rams, devices, tables=tables)
     except ValueError as error:
         raise UsageError(f"--ram: {error}") from None
+
+
+DOCTOR_EPILOG = """\b
+Examples:
+  cfemu doctor
+  cfemu doctor --json | jq '.checks[] | select(.state != "ok")'
+
+\b
+Exit status: 0 when everything that cfemu needs works; 1 when something of it does not.
+"""
+
+
+@app.command("doctor", epilog=DOCTOR_EPILOG, help="Try out what works on this machine; tell how to get the rest.")
+def doctor(
+    json: JsonOption = False,
+) -> None:
+    from emu.doctor import examine, print_findings, print_findings_json, works
+    from kernel_model.doctor import ALL_CHECKS
+
+    findings = examine(ALL_CHECKS)
+    (print_findings_json if json else print_findings)(findings)
+    if not works(findings):
+        raise typer.Exit(EXIT_BROKEN)
 
 
 @app.command("strategies", help="List the strategies, one a line.")

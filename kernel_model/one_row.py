@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emu.errors import GuestError, UsageError
 from emu.options import MachineOptions
-from kernel_model.compare import Selection, select
+from kernel_model.comparison import Selection, select
 from kernel_model.devices import synthetic
 from kernel_model.experiment import Job, jobs, plan_of, wanted, with_processes
 from kernel_model.layout import Plan, PlanRefused

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emu.cli import ClockName, EngineName, TimingName, machine_options, report_error, show_counters
+from emu.cli import (
+    ClockName,
+    ClockOption,
+    CostsOption,
+    EngineName,
+    JsonOption,
+    TimingName,
+    TimingOption,
+    TlbOption,
+    machine_options,
+    report_error,
+    show_counters,
+)
 from emu.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,16 +89,11 @@ def record(
     symbols: Annotated[
         list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
     ] = None,
-    timing: Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")] = (
-        TimingName.FLAT
-    ),
-    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
-    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
+    json: JsonOption = False,
 ) -> None:
     options = machine_options(engine, timing, clock, costs, tlb)
     of_scenario = (strategy, mapping, workload)

@@ -6,6 +6,7 @@ names the file and the path of the key, and sizes are written as a number of byt
 
 import re
 from collections.abc import Callable, Collection
+from collections.abc import Mapping as MappingOf
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -34,6 +35,7 @@ __all__ = [
     "packaged_scenarios",
     "parse_scenario",
     "parse_size",
+    "scenario_of",
 ]
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
@@ -291,6 +293,19 @@ def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenar
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(source, "", f"not a TOML file: {error}") from None
     load_plugins(directory / name for name in file.plugins)
+    return checked(file.scenario(), source)
+
+
+def scenario_of(table: Scenario | MappingOf[str, Any], source: str = "scenario") -> Scenario:
+    """A scenario from what a file would hold, checked as one; plugins are looked for in this process's directory."""
+    if isinstance(table, Scenario):
+        load_plugins()  # of the environment, whose names it may hold
+        return checked(table, source)
+    try:
+        file = msgspec.convert(dict(table), ScenarioFile)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(source, *key_and_reason(str(error))) from None
+    load_plugins(Path(name) for name in file.plugins)
     return checked(file.scenario(), source)
 
 

@@ -286,6 +286,8 @@ class Core:
         if len(self.banks) == len(self.state["banks"]):
             raise BoardError(f"{name}: a board has at most {len(self.banks)} banks of memory")
         bank = Bank(name, base, np.zeros(size, np.uint8), np.zeros(size // 4096 * PAGE_BYTES, np.uint8))
+        if self.state["armed_count"]:
+            self.flush()  # unicorn flushes its softmmu now, and may free the table that armed pages are noted in
         library.map_memory(self.uc, self._next_uc, size, _address(bank.data))
         record = self.state["banks"][len(self.banks)]
         self._describe(record, base, size, self._next_uc, bank.data, bank.pages)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import EngineName
+from emu.cli import EngineName, JsonOption
 from emu.errors import UsageError
 
 __all__ = ["register"]
@@ -44,7 +44,6 @@ Exit status: 0 when both have the same misses; 1 when they differ; 2 for bad inp
 Junit = Annotated[
     Path | None, typer.Option(metavar="FILE.xml", help="Also write the outcome as JUnit XML.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +72,7 @@ def check(
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="How to run an ELF; all give the same counts.")] = EngineName.AUTO,
     junit: Junit = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     from emu.regression.baseline import accept, read
     from emu.regression.compare import compare_all, print_comparison
@@ -101,7 +100,7 @@ def diff(
     before: Annotated[Path, typer.Argument(metavar="A", help="Result or baseline.", show_default=False)],
     after: Annotated[Path, typer.Argument(metavar="B", help="Result or baseline.", show_default=False)],
     junit: Junit = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     from emu.regression.baseline import read
     from emu.regression.compare import compare_all, print_comparison

@@ -344,6 +344,7 @@ class Trace:
 
     @property
     def complete(self) -> bool:
+        """Whether the recording was ended in order."""
         return self.totals is not None
 
     @property

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from emu.plain_console import PlainConsole
 from emu.trace.explain import CLASSES, Explanation
 from emu.trace.format import Trace
 from emu.trace.replay import Result
@@ -23,7 +23,6 @@ __all__ = [
     "trace_to_dict",
 ]
 
-WIDTH_OF_A_PIPE = 120  # columns, where stdout is no terminal
 MAX_ROWS = 12
 HISTOGRAM_STEPS = (0, 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
 
@@ -74,7 +73,7 @@ def trace_to_dict(trace: Trace) -> JsonObject:
 
 
 def print_info(trace: Trace) -> None:
-    found, console = trace_to_dict(trace), _console()
+    found, console = trace_to_dict(trace), PlainConsole()
     totals, mmu = found["totals"], found["mmu"]
     table = _plain()
     rows: list[tuple[str, str]] = [
@@ -114,11 +113,11 @@ def print_recorded(trace: Trace, json: bool) -> None:
 
 def print_results(results: Sequence[Result]) -> None:
     """One row each; under it what a rule had to decide, or whether the recording was reproduced."""
-    console = _console()
+    console = PlainConsole()
     console.print(_results_table(results))
     for result in results:
         for line in _remarks(result):
-            console.print(line, markup=False)
+            console.print(line)
 
 
 def _results_table(results: Sequence[Result], title: str = "") -> Table:
@@ -155,11 +154,11 @@ def _remarks(r: Result) -> list[str]:
 
 
 def print_explanation(found: Explanation) -> None:
-    console = _console()
+    console = PlainConsole()
     result = found.result
     console.print(_results_table([result]))
     for line in _remarks(result):
-        console.print(line, markup=False)
+        console.print(line)
     shown = {
         "access": found.by_access,
         "region": found.by_region,
@@ -232,7 +231,7 @@ def print_sizes(sizes: Sequence[int], instruction: Sequence[int], data: Sequence
     for size, i, d in zip(sizes, instruction, data):
         share = 100 * (i + d) / references if references else 0.0
         table.add_row(f"{size}", f"{i:,}", f"{d:,}", f"{i + d:,}", f"{share:.3f} %")
-    _console().print(table)
+    PlainConsole().print(table)
 
 
 def print_plain(rows: Sequence[Mapping[str, int]], policy: str, page_size: int) -> None:
@@ -244,14 +243,7 @@ def print_plain(rows: Sequence[Mapping[str, int]], policy: str, page_size: int) 
         i, d = row["itlb_misses"], row["dtlb_misses"]
         figures = (row["itlb_entries"], row["dtlb_entries"], i, d, i + d, row["references"])
         table.add_row(*(f"{n:,}" for n in figures))
-    _console().print(table)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
-    return console
+    PlainConsole().print(table)
 
 
 def _titled(title: str) -> Table:

@@ -1,29 +1,24 @@
 """An advice as text for people."""
 
-from rich.console import Console
 from rich.table import Table
 
+from emu.plain_console import PlainConsole
 from kernel_model.advise import GOALS, Advice, Choice
 
 __all__ = ["print_advice"]
 
-WIDTH_OF_A_PIPE = 108
 MEGABYTE = 1 << 20
 
 
 def print_advice(advice: Advice) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
+    console = PlainConsole()
     chosen, row = advice.chosen, advice.chosen.row
     console.print(f"{chosen.strategy} under {chosen.mapping} on {advice.board}", style="bold")
     console.print(f"goal {advice.goal}: {GOALS[advice.goal].summary}")
     for value in chosen.values:
-        console.print(
-            f"set {value.key} = {value.bytes} ({value.headers:,} page headers; one less refuses)", markup=False
-        )
+        console.print(f"set {value.key} = {value.bytes} ({value.headers:,} page headers; one less refuses)")
     if row.refusal:
-        console.print(f"even so: {row.refusal}", markup=False)
+        console.print(f"even so: {row.refusal}")
     if row.cycles and row.heap and row.frames and row.worst_operation:
         console.print(
             f"costs {row.heap.reserved // 1024:,} KB of heap, {row.frames.lost:,} frames lost,"
@@ -32,7 +27,7 @@ def print_advice(advice: Advice) -> None:
         )
     more = f"up to {advice.largest_more // MEGABYTE} MB" if advice.largest_more else "none, not even of 1 MB"
     console.print(f"one more device that still fits, plugged in late: {more}")
-    console.print(f"when headers run out the kernel must print: {advice.announcement}", markup=False)
+    console.print(f"when headers run out the kernel must print: {advice.announcement}")
     console.print()
     console.print(table([advice.chosen, *advice.others]))
 

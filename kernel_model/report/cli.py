@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emu.cli import JsonOption
 from emu.errors import UsageError
 
 __all__ = ["register"]
@@ -45,7 +46,7 @@ def report(
         int | None,
         typer.Option(metavar="N", min=1, help="Processes; default: one a processor.", show_default=False),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOption = False,
 ) -> None:
     if out.is_dir():
         raise UsageError(f"{out}: is a directory")

@@ -11,9 +11,9 @@ import msgspec
 from emu.board import get_board
 from kernel_model.plugins import Plugin
 from kernel_model.results import Row
-from kernel_model.sweep.columns import figures_of, inputs_of, plugins_of
-from kernel_model.sweep.run import Inputs
-from kernel_model.sweep.store import read_rows
+from kernel_model.sweeps.columns import figures_of, inputs_of, plugins_of
+from kernel_model.sweeps.run import Inputs
+from kernel_model.sweeps.store import read_rows
 
 __all__ = ["Cell", "Entry", "cells", "largest_group", "read_entries"]
 

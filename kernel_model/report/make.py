@@ -8,7 +8,7 @@ from typing import Any
 
 from kernel_model.report.entries import Entry, read_entries
 from kernel_model.report.page_writer import write_page
-from kernel_model.sweep.command import sweep
+from kernel_model.sweeps.command import sweep
 
 __all__ = ["Made", "make_report"]
 

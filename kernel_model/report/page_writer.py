@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from emu.errors import UsageError
 from kernel_model.choices import Mapping
-from kernel_model.compare import versions
+from kernel_model.comparison import versions
 from kernel_model.report import figures
 from kernel_model.report.entries import Entry, cells, largest_group
 from kernel_model.report.figures import BILL_PARTS, REGION_GROUPS, Bar, Scatter

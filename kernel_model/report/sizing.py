@@ -5,15 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emu.plain_console import PlainConsole
 from kernel_model.targets import TARGETS, BootSize, DeviceSize, boot_size, device_size, largest_ram
 
 __all__ = ["print_sizes", "print_sizes_json"]
 
-WIDTH_OF_A_PIPE = 108
 MEGABYTE, GIGABYTE = 1 << 20, 1 << 30
 ADDRESSES = 1 << 32  # bytes that a physical address of either port reaches without PAE
 
@@ -28,9 +27,7 @@ def _devices(devices: Sequence[int]) -> list[DeviceSize]:
 
 def print_sizes(rams: Sequence[int], devices: Sequence[int], *, tables: bool) -> None:
     """What boot asks for, what devices cost, and where the kernel's addresses end."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
+    console = PlainConsole()
     headings = ("RAM MB", "process", "GPT", "endpoint", "pages", "heap MB", "% of RAM", "page tables MB", "fits")
     boots = [
         (

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emu.plain_console import PlainConsole
+from emu.text import printable
 from kernel_model.report.verdict import best, comparable, verdict
 from kernel_model.results import Report, Row
 
@@ -157,9 +158,9 @@ def print_report(report: Report, *, operations: bool = False) -> None:
 
 def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
     """As :func:`print_report`, for rows alone."""
-    console = Console(highlight=False)
+    console = PlainConsole()
     console.width = max(console.width if sys.stdout.isatty() else 0, NARROWEST)
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title), style="bold"))
     if rows:
         first = rows[0]
         console.print(
@@ -184,7 +185,7 @@ def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
 
 def print_operations(rows: Sequence[Row]) -> None:
     """How long the kernel's operations took, one line each for every row and workload."""
-    console = Console(highlight=False)
+    console = PlainConsole()
     console.width = max(console.width if sys.stdout.isatty() else 0, NARROWEST)
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     for heading in ("strategy", "mapping", "workload", "operation"):

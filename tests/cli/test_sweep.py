@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kernel_model.sweep.store import read_rows
+from kernel_model.sweeps.store import read_rows
 from tests.support.sweeps import cfemu, command, environment, rows_of, write_sweep
 
 # 8 runs, and 2 contradictions: on the second board the second device lies in RAM.

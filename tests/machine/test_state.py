@@ -185,6 +185,22 @@ def test_an_attached_aperture_is_memory(guest: Bench) -> None:
     assert guest.registers["d1"] == 0xFFFFFFFE
 
 
+def test_memory_that_comes_while_the_guest_runs_leaves_nothing_noted_of_the_softmmu() -> None:
+    """unicorn flushes its softmmu when memory is mapped, and may free the table: nothing may be written there later."""
+    page = Entry(40, tag(USER + 0x2000), image(FRAMES + 0x2000))
+    code = Entry(1, tag(USER), image(FRAMES, 13, X | LK))
+    loop = asm.move("l", at(USER + 0x2000), d(D0)) + asm.branch_b("ra", -8)
+    with bench("native") as guest:
+        guest.put(FRAMES, loop)
+        guest.start(enter_virtual_mode([code, page]) + go_to(USER, USER_SR))
+        guest.machine.run(max_instructions=200)
+        assert guest.machine.core.state["armed_count"] == 1
+        guest.machine.attach_memory(0x80000000, 0x10000, "card")
+        assert guest.machine.core.state["armed_count"] == 0
+        guest.machine.run(max_instructions=200)
+        assert guest.machine.core.state["armed_count"] == 1
+
+
 # --- snapshots
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emu.options import MachineOptions
-from kernel_model.compare import Selection, compare_scenario
+from kernel_model.comparison import Selection, compare_scenario
 from kernel_model.report.table import print_rows
 from kernel_model.results import Row
 from kernel_model.scenario import ScenarioError, parse_scenario

@@ -12,7 +12,7 @@ from emu.options import MachineOptions
 from firmware import nucleus
 from kernel_model import abi
 from kernel_model.choices import Mapping
-from kernel_model.compare import Selection, compare_scenario
+from kernel_model.comparison import Selection, compare_scenario
 from kernel_model.devices import Device
 from kernel_model.layout import make_plan
 from kernel_model.results import encode_report

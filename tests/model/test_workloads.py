@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emu.board import BOARDS
-from kernel_model.compare import Selection, compare_scenario
+from kernel_model.comparison import Selection, compare_scenario
 from kernel_model.results import Row, WorkloadResult
 from kernel_model.scenario import ScenarioError, parse_scenario
 from kernel_model.workloads import WORKLOADS

@@ -10,7 +10,7 @@ from typing import Any
 
 from emu.cli import execute
 from kernel_model.cli import app
-from kernel_model.sweep.store import read_rows
+from kernel_model.sweeps.store import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

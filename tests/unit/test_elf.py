@@ -290,3 +290,66 @@ def test_no_damage_gets_past_elf_error(
     # Then it loads, or there is one line about it (any other exception fails the test)
     with contextlib.suppress(ElfError):
         assert load_elf(path).segments
+
+
+# --- small files that ask for much
+
+
+def section_field(image: bytes, section: int, field: int) -> int:
+    """Offset in the file of a 32-bit field of a section header: 2 flags, 4 offset, 5 size."""
+    return int(struct.unpack_from(">I", image, 32)[0]) + 40 * section + 4 * field
+
+
+def test_segments_that_share_bytes_of_the_file_are_refused(tmp_path: Path) -> None:
+    image = elfgen.make_elf([elfgen.Segment(BASE + 0x1000 * i, CODE) for i in range(3)])
+    for second in (1, 2):  # each points at the first one's bytes, and at all that follow
+        image = patched(image, HEADER_BYTES + 32 * second + 4, "I", HEADER_BYTES + 3 * 32)
+        image = patched(image, HEADER_BYTES + 32 * second + 16, "I", 3 * len(CODE))
+        image = patched(image, HEADER_BYTES + 32 * second + 20, "I", 3 * len(CODE))
+    image = patched(image, HEADER_BYTES + 4, "I", 0)
+    image = patched(image, HEADER_BYTES + 16, "I", len(image))
+    image = patched(image, HEADER_BYTES + 20, "I", len(image))
+
+    assert complaint(tmp_path, image) == "damaged: segment 1 and those before it lie upon each other"
+
+
+def test_segments_that_are_larger_than_the_address_space_are_refused(tmp_path: Path) -> None:
+    image = elfgen.make_elf([elfgen.Segment(0, CODE, 0x80000000), elfgen.Segment(0x1000, CODE, 0x80000001)])
+
+    assert complaint(tmp_path, image) == "damaged: segment 1 and those before it lie upon each other"
+
+
+def test_symbol_tables_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    image = elfgen.make_elf([elfgen.Segment(BASE, CODE)], symbols={f"label{i}": BASE for i in range(60)})
+    headers = struct.unpack_from(">I", image, 32)[0]
+    again = image[headers + 2 * 40 : headers + 3 * 40]  # the symbol table once more
+    image = patched(image + again * 3, 48, "H", 5 + 3)
+
+    assert complaint(tmp_path, image) == "damaged: symbol tables lie upon each other"
+
+
+def test_names_that_share_bytes_are_refused_where_they_grow_beyond_the_file(tmp_path: Path) -> None:
+    count = 300
+    image = elfgen.make_elf([elfgen.Segment(BASE, CODE)], symbols={f"label{i}": BASE for i in range(count)})
+    table = struct.unpack_from(">I", image, section_field(image, 2, 4))[0]
+    strings, size = (struct.unpack_from(">I", image, section_field(image, 3, field))[0] for field in (4, 5))
+    image = image[:strings] + b"n" * (size - 1) + b"\0" + image[strings + size :]
+    for i in range(1, count + 1):
+        image = patched(image, table + 16 * i, "I", 0)  # one name for all: as long as all of them were
+
+    assert "names of symbols lie upon each other" in complaint(tmp_path, image)
+
+
+@pytest.mark.parametrize("section", [2, 3], ids=["symbols", "names"])
+def test_compressed_symbols_are_refused(tmp_path: Path, section: int) -> None:
+    image = good_image()
+
+    assert (
+        complaint(tmp_path, patched(image, section_field(image, section, 2), "I", 0x800)) == "compressed symbol table"
+    )
+
+
+def test_names_do_not_command_a_terminal(tmp_path: Path) -> None:
+    image = elfgen.make_elf([elfgen.Segment(BASE, CODE)], symbols={"\x1b[2Jgone\r\n\u202e": BASE})
+
+    assert load(tmp_path, image).symbol(BASE) == r"\x1b[2Jgone\x0d\x0a\u202e"

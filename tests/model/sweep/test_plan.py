@@ -9,8 +9,8 @@ import pytest
 from kernel_model.choices import Handler, Mapping
 from kernel_model.scenario import ScenarioError, load_scenario
 from kernel_model.strategies import STRATEGIES
-from kernel_model.sweep.plan import read_sweep
-from kernel_model.sweep.run import Inputs
+from kernel_model.sweeps.plan import read_sweep
+from kernel_model.sweeps.run import Inputs
 
 ROOT = Path(__file__).resolve().parents[3]
 

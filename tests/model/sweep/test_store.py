@@ -11,17 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from emu.errors import UsageError
-from kernel_model.sweep import store as store_module
-from kernel_model.sweep.columns import inputs_of, schema, table_of
-from kernel_model.sweep.plan import read_sweep
-from kernel_model.sweep.run import Record, Run, Status, execute, failed, lost
-from kernel_model.sweep.store import open_store, read_rows
+from kernel_model.sweeps import store as store_module
+from kernel_model.sweeps.columns import inputs_of, schema, table_of
+from kernel_model.sweeps.plan import read_sweep
+from kernel_model.sweeps.run import Record, Run, Status, execute, failed, lost
+from kernel_model.sweeps.store import open_store, read_rows
 from tests.support.sweeps import environment, write_sweep
 
 WAIT_WITH_LOCK = """
 import sys
 from pathlib import Path
-from kernel_model.sweep.store import open_store
+from kernel_model.sweeps.store import open_store
 with open_store(Path(sys.argv[1]), fresh=False):
     print("locked", flush=True)
     sys.stdin.read()

@@ -10,11 +10,11 @@ import pytest
 
 from emu.errors import UsageError
 from kernel_model import session
-from kernel_model.sweep import run as run_module
-from kernel_model.sweep import workers
-from kernel_model.sweep.plan import read_sweep
-from kernel_model.sweep.run import Environment, Record, Run, Status, execute
-from kernel_model.sweep.workers import run_locally, run_on_cluster
+from kernel_model.sweeps import run as run_module
+from kernel_model.sweeps import workers
+from kernel_model.sweeps.plan import read_sweep
+from kernel_model.sweeps.run import Environment, Record, Run, Status, execute
+from kernel_model.sweeps.workers import run_locally, run_on_cluster
 from tests.support.sweeps import write_sweep
 
 

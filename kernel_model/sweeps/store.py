@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emu.errors import UsageError
-from kernel_model.sweep.columns import FORMAT, schema, table_of
-from kernel_model.sweep.run import Record, Run, Status
+from kernel_model.sweeps.columns import FORMAT, schema, table_of
+from kernel_model.sweeps.run import Record, Run, Status
 
 __all__ = ["Store", "open_store", "read_rows"]
 

@@ -3,18 +3,18 @@
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
-from kernel_model.sweep.columns import PROVENANCE, inputs_of, plugins_of, table_of
-from kernel_model.sweep.plan import plan_run, read_sweep
-from kernel_model.sweep.run import Status, execute
-from kernel_model.sweep.store import open_store, read_rows
-from kernel_model.sweep.workers import run_locally, run_on_cluster
+from kernel_model.sweeps.columns import PROVENANCE, inputs_of, plugins_of, table_of
+from kernel_model.sweeps.plan import plan_run, read_sweep
+from kernel_model.sweeps.run import Status, execute
+from kernel_model.sweeps.store import open_store, read_rows
+from kernel_model.sweeps.workers import run_locally, run_on_cluster
 
 __all__ = ["Difference", "Rerun", "Summary", "rerun", "sweep"]
 
@@ -35,7 +35,12 @@ class Summary:
 
 
 def sweep(
-    file: Path, out: Path, *, workers: int | None = None, fresh: bool = False, cluster: str | None = None
+    file: Path | Mapping[str, Any],
+    out: Path,
+    *,
+    workers: int | None = None,
+    fresh: bool = False,
+    cluster: str | None = None,
 ) -> Summary:
     """Run what is not finished yet and write the table. UsageError for bad input; Ctrl-C ends it without loss."""
     plan = read_sweep(file)

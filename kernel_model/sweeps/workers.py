@@ -20,7 +20,7 @@ from emu.board import get_board
 from emu.errors import CfemuError, UsageError
 from emu.machine import Machine
 from kernel_model.experiment import fork_context
-from kernel_model.sweep.run import Record, Run, execute, lost
+from kernel_model.sweeps.run import Record, Run, execute, lost
 
 __all__ = ["run_locally", "run_on_cluster"]
 

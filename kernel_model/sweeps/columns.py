@@ -5,21 +5,18 @@ of the scenario likewise (``reserve_device``), sizes in bytes. What has names of
 operations - is a map of structs, so that every table has the same columns: ``workloads['ping-pong'].cycles.refill``.
 """
 
-import dataclasses
-import types
-from collections.abc import Iterator
-from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pyarrow as pa
 
+from emu.arrow import Column, Columns, fields_of, is_record, plain
 from kernel_model.devices import Device
 from kernel_model.plugins import Plugin, require_plugins
 from kernel_model.results import Row
 from kernel_model.scenario import Scenario, parse_size
-from kernel_model.sweep.run import Inputs, Record, Status
+from kernel_model.sweeps.run import Inputs, Record, Status
 
 __all__ = ["FORMAT", "PROVENANCE", "figures_of", "inputs_of", "meanings", "plugins_of", "schema", "table_of"]
 
@@ -28,14 +25,13 @@ FORMAT = b"cfemu-sweep/1"
 PROVENANCE = frozenset({"run", "engine_used", "versions", "code"})
 # Elsewhere in the row, or, as the scenario's lists, said by the row itself.
 NOT_A_COLUMN = frozenset({"summary", "board", "seed", "strategies", "mappings", "device"})
-Column = tuple[str, Any, str]
-SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+COLUMNS = Columns({int | str: (pa.int64(), parse_size)})  # a size: bytes, or a number with a unit
 
 
 @cache
 def schema() -> pa.Schema:
     """Every column, in order."""
-    return pa.schema([(name, _arrow(kind)) for name, kind, _ in _columns()], {"format": FORMAT})
+    return pa.schema([(name, COLUMNS.arrow(kind)) for name, kind, _ in _columns()], {"format": FORMAT})
 
 
 def meanings() -> dict[str, str]:
@@ -54,8 +50,8 @@ def _columns() -> list[Column]:
         ("timing", str, "level of the time model"),
         ("clock", str, "what devices count as time"),
         ("tlb", int, "entries of each of the two TLBs"),
-        *_flat(Row),
-        *(column for column in _flat(Scenario) if column[0] not in NOT_A_COLUMN),
+        *COLUMNS.flat(Row),
+        *(column for column in COLUMNS.flat(Scenario) if column[0] not in NOT_A_COLUMN),
         ("device_bytes", int, "of all devices that appear after boot"),
         ("devices", list[Device], "those devices, in order"),
         ("scenario", str, "JSON: the whole scenario of this run alone, with every default filled in"),
@@ -91,9 +87,9 @@ def plugins_of(row: dict[str, Any], where: str) -> list[Plugin]:
 def _nested(kind: Any, row: dict[str, Any], prefix: str = "") -> dict[str, Any] | None:
     """The struct whose fields stand in ``row`` under longer names; None where it has none of them."""
     found: dict[str, Any] = {}
-    for name, inner in _fields(kind):
+    for name, inner in fields_of(kind):
         whole = prefix + name
-        found[name] = _nested(inner, row, f"{whole}_") if _is_record(inner) else _from_arrow(inner, row[whole])
+        found[name] = _nested(inner, row, f"{whole}_") if is_record(inner) else _from_arrow(inner, row[whole])
     return found if any(value is not None for value in found.values()) else None
 
 
@@ -102,10 +98,10 @@ def _from_arrow(kind: Any, value: Any) -> Any:
     if value is None:
         return None
     if get_origin(kind) is dict:
-        inner = _plain(get_args(kind)[1])
+        inner = plain(get_args(kind)[1])
         return {name: _from_arrow(inner, one) for name, one in value}
-    if _is_record(kind):
-        return {name: _from_arrow(inner, value[name]) for name, inner in _fields(kind)}
+    if is_record(kind):
+        return {name: _from_arrow(inner, value[name]) for name, inner in fields_of(kind)}
     return value
 
 
@@ -121,10 +117,10 @@ def _row(record: Record) -> dict[str, Any]:
         "timing": inputs.timing.value,
         "clock": inputs.clock.value,
         "tlb": inputs.tlb,
-        **dict(_flat_values(Row, record.row)),
-        **{name: value for name, value in _flat_values(Scenario, inputs.scenario) if name not in NOT_A_COLUMN},
+        **dict(COLUMNS.values(Row, record.row)),
+        **{name: value for name, value in COLUMNS.values(Scenario, inputs.scenario) if name not in NOT_A_COLUMN},
         "device_bytes": sum(device.size for device in devices),
-        "devices": _value(list[Device], list(devices)),
+        "devices": COLUMNS.value(list[Device], list(devices)),
         "scenario": _json(inputs.scenario),
         "numbers": _json(inputs.numbers),
         "versions": _json(environment.versions),
@@ -134,82 +130,3 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def _plain(kind: Any) -> Any:
-    """A type without its None; a size for what is a number or a text."""
-    if get_origin(kind) in (Union, types.UnionType):
-        some = [_plain(one) for one in get_args(kind) if one is not type(None)]
-        return Size if set(some) == {int, str} else some[0]
-    return kind
-
-
-class Size:
-    """Stands for ``int | str``: bytes, or a number with a unit."""
-
-
-@cache
-def _is_record(kind: Any) -> bool:
-    return isinstance(kind, type) and (issubclass(kind, msgspec.Struct) or dataclasses.is_dataclass(kind))
-
-
-@cache
-def _fields(kind: Any) -> list[tuple[str, Any]]:
-    """Names and types of a struct's or dataclass's fields."""
-    return [(name, _plain(inner)) for name, inner in get_type_hints(kind).items()]
-
-
-def _flat(kind: Any, prefix: str = "") -> list[Column]:
-    """Columns of a struct: its own fields, and those of structs in it under longer names."""
-    described = get_type_hints(kind, include_extras=True)
-    columns: list[Column] = []
-    for name, inner in _fields(kind):
-        if _is_record(inner):
-            columns += _flat(inner, f"{prefix}{name}_")
-        else:
-            columns.append((prefix + name, inner, _description(described[name])))
-    return columns
-
-
-def _description(kind: Any) -> str:
-    """The text of a field's ``Meta``."""
-    extras = getattr(kind, "__metadata__", ())
-    return next((extra.description for extra in extras if getattr(extra, "description", None)), "")
-
-
-def _flat_values(kind: Any, value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in _fields(kind):
-        one = None if value is None else getattr(value, name)
-        if _is_record(inner):
-            yield from _flat_values(inner, one, f"{prefix}{name}_")
-        else:
-            yield prefix + name, _value(inner, one)
-
-
-def _arrow(kind: Any) -> pa.DataType:
-    if _is_record(kind):
-        return pa.struct([(name, _arrow(inner)) for name, inner in _fields(kind)])
-    if get_origin(kind) is dict:
-        return pa.map_(pa.string(), _arrow(_plain(get_args(kind)[1])))
-    if get_origin(kind) is list:
-        return pa.list_(_arrow(_plain(get_args(kind)[0])))
-    if kind is Size:
-        return pa.int64()
-    return pa.string() if issubclass(kind, Enum) else SCALARS[kind]
-
-
-def _value(kind: Any, value: Any) -> Any:
-    """As Arrow wants it."""
-    if value is None:
-        return None
-    if _is_record(kind):
-        return {name: _value(inner, getattr(value, name)) for name, inner in _fields(kind)}
-    if get_origin(kind) is dict:
-        inner = _plain(get_args(kind)[1])
-        return [(name, _value(inner, one)) for name, one in sorted(value.items())]
-    if get_origin(kind) is list:
-        inner = _plain(get_args(kind)[0])
-        return [_value(inner, one) for one in value]
-    if kind is Size:
-        return parse_size(value)
-    return value.value if isinstance(value, Enum) else value

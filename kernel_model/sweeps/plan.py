@@ -26,6 +26,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,7 @@ from kernel_model.scenario import (
     parse_size,
 )
 from kernel_model.strategies import STRATEGIES
-from kernel_model.sweep.run import Inputs, Run, environment
+from kernel_model.sweeps.run import Inputs, Run, environment
 
 __all__ = ["plan_run", "read_sweep"]
 
@@ -114,18 +115,25 @@ class Axis:
     values: list[Any]
 
 
-def read_sweep(path: Path) -> list[Run]:
-    """All runs of a sweep file, in order. ScenarioError, one line that names file and key, for anything wrong in it."""
+def read_sweep(what: Path | MappingOf[str, Any]) -> list[Run]:
+    """All runs of a sweep file, in order. ScenarioError, one line that names file and key, for anything wrong in it.
+
+    Of a dict, which holds what a file would, files are looked for in this process's directory.
+    """
+    source, directory = ("sweep", Path()) if isinstance(what, MappingOf) else (str(what), what.parent)
     try:
-        file = msgspec.toml.decode(path.read_bytes(), type=SweepFile)
+        if isinstance(what, MappingOf):
+            file = msgspec.convert(dict(what), SweepFile)
+        else:
+            file = msgspec.toml.decode(what.read_bytes(), type=SweepFile)
     except OSError as error:
-        raise ScenarioError(str(path), "", error.strerror or "cannot be read") from None
+        raise ScenarioError(source, "", error.strerror or "cannot be read") from None
     except msgspec.ValidationError as error:
-        raise ScenarioError(str(path), *key_and_reason(str(error))) from None
+        raise ScenarioError(source, *key_and_reason(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(str(path), "", f"not a TOML file: {error}") from None
-    load_plugins(path.parent / name for name in file.plugins)
-    return _Planner(path, file).runs()
+        raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    load_plugins(directory / name for name in file.plugins)
+    return _Planner(source, directory, file).runs()
 
 
 def plan_run(inputs: Inputs) -> Run:
@@ -150,9 +158,9 @@ def contradiction(scenario: Scenario) -> tuple[str, str] | None:
 
 
 class _Planner:
-    def __init__(self, path: Path, file: SweepFile) -> None:
-        self.source = str(path)
-        self.directory = path.parent
+    def __init__(self, source: str, directory: Path, file: SweepFile) -> None:
+        self.source = source
+        self.directory = directory
         self.file = file
         self.scenario = self._scenario()
         self.base: Table = msgspec.to_builtins(

@@ -88,7 +88,7 @@ def sweep(
 ) -> None:
     if cluster is not None and workers is not None:
         raise UsageError("--workers: a cluster has its own")
-    from kernel_model.sweep.command import sweep as run_sweep
+    from kernel_model.sweeps.command import sweep as run_sweep
 
     summary = run_sweep(file, out, workers=workers, fresh=not resume, cluster=cluster)
     print(f"{out}: {summary}")
@@ -102,7 +102,7 @@ def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="The question, on the table runs.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON list of objects and nothing else.")] = False,
 ) -> None:
-    from kernel_model.sweep.query import ask, print_answer, print_answer_json
+    from kernel_model.sweeps.query import ask, print_answer, print_answer_json
 
     (print_answer_json if json else print_answer)(ask(rows, sql))
 
@@ -120,7 +120,7 @@ def rerun(
 ) -> None:
     if not row and not choose:
         raise UsageError("nothing to make again: give --row N or --random N")
-    from kernel_model.sweep.command import rerun as rerun_rows
+    from kernel_model.sweeps.command import rerun as rerun_rows
 
     different = False
     for again in rerun_rows(rows, row or [], choose, seed, engine and engine.value):

@@ -1,6 +1,8 @@
 """``cfemu query``: SQL on a sweep's rows. DuckDB answers; the table is called ``runs``."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,10 @@ import duckdb
 import msgspec
 
 from emu.errors import UsageError
-from kernel_model.sweep.store import read_rows
+from emu.text import printable
+from kernel_model.sweeps.store import read_rows
 
-__all__ = ["Answer", "ask", "ask_table", "print_answer", "print_answer_json"]
+__all__ = ["Answer", "answer_table", "ask", "ask_table", "print_answer", "print_answer_json"]
 
 WIDEST = 100_000
 
@@ -31,12 +34,26 @@ def ask(path: Path, sql: str) -> Answer:
 
 def ask_table(runs: Any, sql: str) -> Answer:
     """The same of a table in memory (``pyarrow.Table``)."""
+    with _connection(runs) as connection:
+        result = connection.execute(sql)
+        names = [column[0] for column in result.description or ()]
+        return Answer(names, result.fetchall() if names else [])
+
+
+def answer_table(runs: Any, sql: str) -> Any:
+    """The same as a ``pyarrow.Table``."""
+    with _connection(runs) as connection:
+        answer: Any = connection.sql(sql)  # None where there is nothing to answer, whatever its type says
+        return runs.slice(0, 0).select([]) if answer is None else answer.to_arrow_table()
+
+
+@contextmanager
+def _connection(runs: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that has this table only; what goes wrong with its SQL is a UsageError."""
     with duckdb.connect(":memory:") as connection:
         connection.register("runs", runs)
         try:
-            result = connection.execute(sql)
-            names = [column[0] for column in result.description or ()]
-            return Answer(names, result.fetchall() if names else [])
+            yield connection
         except duckdb.Error as error:
             raise UsageError(f"SQL: {_one_line(str(error))}") from None
 
@@ -63,7 +80,7 @@ def print_answer(answer: Answer) -> None:
     for name, is_number in zip(answer.names, numeric):
         table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=True)
     for row in answer.rows:
-        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
+        table.add_row(*(Text("-" if value is None else printable(str(value))) for value in row))
     if answer.names:
         console = Console(highlight=False, width=WIDEST)
         console.width = console.measure(table).maximum

@@ -16,7 +16,7 @@ from emu.errors import CfemuError
 from emu.options import MachineOptions
 from emu.time_numbers import Numbers
 from kernel_model.choices import Mapping
-from kernel_model.compare import versions
+from kernel_model.comparison import versions
 from kernel_model.experiment import Job, row_without_figures, run_row
 from kernel_model.plugins import load_plugins
 from kernel_model.results import Row
@@ -26,6 +26,7 @@ __all__ = ["Environment", "Inputs", "Record", "Run", "Status", "environment", "e
 
 SOURCES = Path(__file__).resolve().parents[2]
 PACKAGES = ("emu", "firmware", "kernel_model")
+OWN_VERSION = "cfemu"  # among the versions
 
 # A worker of a cluster may have several threads, and machines are not made to share a process.
 _one_at_a_time = threading.Lock()
@@ -64,11 +65,16 @@ class Inputs(Strict, frozen=True, kw_only=True):
 
 
 class Environment(Strict, frozen=True, kw_only=True):
-    """What a run depends on beside its inputs. ``code``: SHA-256 of this product's sources, because between two
-    releases the version says nothing of them. Those of plugins are among the versions."""
+    """What a run depends on beside its inputs. ``code``: SHA-256 of this product's sources, which says more than its
+    version: that changes with every commit. Sources of plugins are among the versions."""
 
     versions: dict[str, str]
     code: str
+
+    @property
+    def decisive(self) -> dict[str, str]:
+        """What figures depend on: all but the number of our own version."""
+        return self.versions | {OWN_VERSION: self.code}
 
 
 def environment() -> Environment:
@@ -97,7 +103,7 @@ class Run(Strict, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """SHA-256 of all inputs: runs of one name have the same figures."""
-        what = {"inputs": self.inputs, "environment": self.environment, "firmware": self.firmware}
+        what = {"inputs": self.inputs, "environment": self.environment.decisive, "firmware": self.firmware}
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
 
 
@@ -126,7 +132,7 @@ def execute(run: Run) -> Record:
     """Compute a run, here and now. Whatever goes wrong becomes its record."""
     if run.problem is not None:
         return failed(run, run.problem)
-    if environment() != run.environment:
+    if environment().decisive != run.environment.decisive:
         return lost(run, "this worker has other sources or versions than the process that planned the sweep")
     try:
         with _one_at_a_time:
