@@ -25,7 +25,7 @@ from benchmarks.sessions import replayed
 __all__ = ["COVERED", "DOCUMENTS", "PLAYED", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "json.md", ROOT / "docs" / "sweeps.md")
+DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("debugging.md", "json.md", "sweeps.md")))
 PLAYED = tuple(
     sorted(ROOT / "docs" / page for page in ("index.md", "tour.md"))
     + sorted(path for folder in ("concepts", "howto") for path in (ROOT / "docs" / folder).glob("*.md"))

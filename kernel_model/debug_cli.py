@@ -1,13 +1,38 @@
-"""The command ``cfemu gdb``: a program, or a row of a scenario, for gdb to debug."""
+"""The commands ``cfemu gdb`` and ``cfemu step``: a program, or a row of a scenario, under a debugger."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emu.cli import ClockName, EngineName, TimingName, machine_options
+from emu.cli import (
+    ClockName,
+    ClockOption,
+    CostsOption,
+    EngineName,
+    TimingName,
+    TimingOption,
+    TlbOption,
+    machine_options,
+)
 from emu.errors import UsageError
+from kernel_model.row_options import (
+    BoardOption,
+    ElfArgument,
+    EngineOption,
+    InputOption,
+    LoadOption,
+    MappingOption,
+    Row,
+    ScenarioOption,
+    StrategyOption,
+    StrictOption,
+    SymbolsOption,
+    WorkloadOption,
+)
 
 if TYPE_CHECKING:
     from emu.debug.target import Target
@@ -35,86 +60,64 @@ Exit status: 0 when gdb kills the guest; 2 for bad input; 130 after Ctrl-C.
 """
 
 
+STEP_EPILOG = """\b
+Examples:
+  cfemu step hello.elf --board m5475evb
+  cfemu step --scenario default --strategy reserve --mapping paged-8k --workload ping-pong
+  cfemu step hello.elf --board m5475evb -x next-miss -x why
+  cfemu step hello.elf --board m5475evb --script commands.txt --json
+  cfemu step boot.trace
+
+On the screen: s, n, c, f as in gdb, r before them goes backwards; m goes to the next TLB miss, y says why it happened;
+: is the command line, ? lists everything. --script and -x need no screen and print each command's answer.
+docs/debugging.md walks through it.
+
+\b
+Exit status: 0; 2 for bad input, with the line of a script that is wrong; 130 after Ctrl-C.
+"""
+
+MemoryOption = Annotated[
+    int, typer.Option(metavar="MB", min=1, help="What the history may take; less makes ways back longer.")
+]
+
+
 def register(app: typer.Typer) -> None:
-    """Add ``gdb`` to ``app``."""
+    """Add ``gdb`` and ``step`` to ``app``."""
     app.command("gdb", epilog=GDB_EPILOG, help="Serve a program, or a row of a scenario, to gdb; time runs both ways.")(
         gdb
     )
+    app.command(
+        "step", epilog=STEP_EPILOG, help="Step through a program, a row of a scenario or a trace; time runs both ways."
+    )(step)
 
 
 def gdb(
-    elf: Annotated[
-        Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
-    ] = None,
-    scenario: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Instead: run a row of this scenario, file or name, and debug that.",
-            show_default=False,
-        ),
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    workload: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False),
-    ] = None,
+    elf: ElfArgument = None,
+    scenario: ScenarioOption = None,
+    strategy: StrategyOption = None,
+    mapping: MappingOption = None,
+    workload: WorkloadOption = None,
     host: Annotated[str, typer.Option(metavar="ADDR", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one and prints it.")
     ] = ANY_FREE_PORT,
-    memory: Annotated[
-        int, typer.Option(metavar="MB", min=1, help="What the history may take; less makes ways back longer.")
-    ] = 512,
-    board: Annotated[str, typer.Option(metavar="NAME", help="Memory map and devices; see `cfemu boards`.")] = (
-        "coyotos128"
-    ),
-    engine: Annotated[EngineName, typer.Option(help="How to run it; all give the same counts.")] = EngineName.AUTO,
-    script: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="FILE", help="Type this as soon as the guest listens.", show_default=False),
-    ] = None,
-    load: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False),
-    ] = None,
-    symbols: Annotated[
-        list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="End at an access to a peripheral register that nothing models.")
-    ] = False,
-    timing: Annotated[TimingName, typer.Option(help="What instructions cost: see `cfemu timing --help`.")] = (
-        TimingName.FLAT
-    ),
-    clock: Annotated[ClockName, typer.Option(help="What devices count as time.")] = ClockName.CYCLES,
-    costs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Numbers that replace those of the time model.", show_default=False),
-    ] = None,
-    tlb: Annotated[int, typer.Option(metavar="N", min=2, max=128, help="Entries of each of the two TLBs.")] = 32,
+    memory: MemoryOption = 512,
+    board: BoardOption = "coyotos128",
+    engine: EngineOption = EngineName.AUTO,
+    script: InputOption = None,
+    load: LoadOption = None,
+    symbols: SymbolsOption = None,
+    strict: StrictOption = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
 ) -> None:
-    options = machine_options(engine, timing, clock, costs, tlb)
-    of_scenario = (strategy, mapping, workload)
-    if (elf is None) == (scenario is None):
-        raise UsageError("name either a program or, with --scenario, a scenario")
-    if scenario is None and any(value is not None for value in of_scenario):
-        raise UsageError("--strategy, --mapping and --workload are about a scenario")
-    if scenario is not None and (load or symbols or script or strict):
-        raise UsageError("--load, --symbols, --input and --strict are about a program")
     check_host(host)
-    if elf is not None:
-        target = program(elf, board, options, (load or [], symbols or [], strict), script, memory * MEGABYTE)
-    else:
-        from kernel_model.debugging import open_scenario
-
-        print("cfemu: recording the run ...", file=sys.stderr)
-        target = open_scenario(scenario, *of_scenario, options, memory=memory * MEGABYTE, on_console=show_output)
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, script)
+    row = Row(scenario, strategy, mapping, workload)
+    options = machine_options(engine, timing, clock, costs, tlb)
+    target = open_target(program, row, options, memory * MEGABYTE, show_output)
     from emu.debug.command import serve_gdb
 
     try:
@@ -125,21 +128,91 @@ def gdb(
         target.close()
 
 
-def program(
-    elf: Path,
-    board: str,
-    options: "MachineOptions",
-    setup: tuple[list[str], list[Path], bool],
-    script: Path | None,
-    memory: int,
-) -> "Target":
-    """The program on its board."""
-    from emu.debug.target import open_elf
-    from emu.foreground import Setup
+def step(
+    elf: ElfArgument = None,
+    scenario: ScenarioOption = None,
+    strategy: StrategyOption = None,
+    mapping: MappingOption = None,
+    workload: WorkloadOption = None,
+    commands: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--command", "-x", metavar="CMD", help="Run this command, without a screen; repeatable.", show_default=False
+        ),
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="First run the commands of a file (-: standard input).", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each command.")] = False,
+    memory: MemoryOption = 512,
+    board: BoardOption = "coyotos128",
+    engine: EngineOption = EngineName.AUTO,
+    typed: InputOption = None,
+    load: LoadOption = None,
+    symbols: SymbolsOption = None,
+    strict: StrictOption = False,
+    timing: TimingOption = TimingName.FLAT,
+    clock: ClockOption = ClockName.CYCLES,
+    costs: CostsOption = None,
+    tlb: TlbOption = 32,
+) -> None:
+    from emu.debug.stepper.run import commands_of, is_trace, step_target, step_trace
 
-    load, symbols, strict = setup
-    what = Setup(elf, board, options, load=tuple(load), symbols=tuple(symbols), strict=strict)
-    return open_elf(what, script, memory=memory, on_console=show_output)
+    lines = commands_of(script, commands or (), as_json=as_json)
+    if elf is not None and is_trace(elf):
+        step_trace(elf, lines, as_json=as_json)
+        return
+    program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, typed)
+    row = Row(scenario, strategy, mapping, workload)
+    options = machine_options(engine, timing, clock, costs, tlb)
+    target = open_target(program, row, options, memory * MEGABYTE, None)
+    try:
+        step_target(target, lines, as_json=as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What was said of a program; ``typed``: a file that is typed on its console."""
+
+    elf: Path | None
+    board: str
+    load: tuple[str, ...]
+    symbols: tuple[Path, ...]
+    strict: bool
+    typed: Path | None
+
+
+def open_target(
+    program: Program,
+    row: Row,
+    options: "MachineOptions",
+    memory: int,
+    on_console: Callable[[bytes], None] | None,
+) -> "Target":
+    """The program on its board, or the recorded row. UsageError unless it is one of them."""
+    if row.is_wanted(program.elf) and (program.load or program.symbols or program.typed or program.strict):
+        raise UsageError("--load, --symbols, --input and --strict are about a program")
+    if program.elf is not None:
+        from emu.debug.target import open_elf
+        from emu.foreground import Setup
+
+        what = Setup(
+            *(program.elf, program.board, options),
+            load=program.load,
+            symbols=program.symbols,
+            strict=program.strict,
+        )
+        return open_elf(what, program.typed, memory=memory, on_console=on_console)
+    from kernel_model.debugging import open_scenario
+
+    if sys.stderr.isatty():
+        print("cfemu: recording the run ...", file=sys.stderr)
+    return open_scenario(
+        row.scenario, row.strategy, row.mapping, row.workload, options, memory=memory, on_console=on_console
+    )
 
 
 def check_host(host: str) -> None:

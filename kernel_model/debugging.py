@@ -18,6 +18,7 @@ from kernel_model.experiment import load_nucleus, nucleus_of
 from kernel_model.layout import Plan
 from kernel_model.one_row import choose_row, play
 from kernel_model.processes import Processes
+from kernel_model.questions import tell_call
 from kernel_model.scenario import Scenario
 from kernel_model.session import INSTRUCTION_BUDGET, Session
 
@@ -72,4 +73,5 @@ def open_scenario(
     history.goto(history.first)
     history.show_console(on_console)
     title = f"{row}: {history.last.instructions:,} instructions recorded"
-    return Target(DebugSession(session.machine, history=history), title, (elf,), Processes(session), note)
+    debugged = DebugSession(session.machine, history=history)
+    return Target(debugged, title, (elf,), Processes(session), note, tell_call)

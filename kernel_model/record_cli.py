@@ -20,6 +20,18 @@ from emu.cli import (
     show_counters,
 )
 from emu.errors import UsageError
+from kernel_model.row_options import (
+    BoardOption,
+    ElfArgument,
+    EngineOption,
+    LoadOption,
+    MappingOption,
+    Row,
+    ScenarioOption,
+    StrategyOption,
+    SymbolsOption,
+    WorkloadOption,
+)
 
 if TYPE_CHECKING:
     from emu.options import MachineOptions
@@ -50,31 +62,19 @@ def register(trace_app: typer.Typer) -> None:
 
 
 def record(
-    elf: Annotated[
-        Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
-    ] = None,
+    elf: ElfArgument = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output", "-o", metavar="FILE", help="Default: the program's or the scenario's name with .trace."
         ),
     ] = None,
-    scenario: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Instead: a row of this scenario, file or name.", show_default=False),
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the row; else the scenario's first.", show_default=False)
-    ] = None,
-    workload: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False),
-    ] = None,
-    board: Annotated[str | None, typer.Option(metavar="NAME", help="Of a program; see `cfemu boards`.")] = None,
-    engine: Annotated[EngineName, typer.Option(help="How to run it; all record the same.")] = EngineName.AUTO,
+    scenario: ScenarioOption = None,
+    strategy: StrategyOption = None,
+    mapping: MappingOption = None,
+    workload: WorkloadOption = None,
+    board: BoardOption = "coyotos128",
+    engine: EngineOption = EngineName.AUTO,
     max_instructions: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Of a program: stop after N.", show_default=False)
     ] = None,
@@ -82,13 +82,8 @@ def record(
         float | None,
         typer.Option(metavar="SECONDS", help="Of a program: stop after so much time of the host.", show_default=False),
     ] = None,
-    load: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE@ADDR", help="As for `cfemu run`; repeatable.", show_default=False),
-    ] = None,
-    symbols: Annotated[
-        list[Path] | None, typer.Option(metavar="ELF", help="As for `cfemu run`; repeatable.", show_default=False)
-    ] = None,
+    load: LoadOption = None,
+    symbols: SymbolsOption = None,
     timing: TimingOption = TimingName.FLAT,
     clock: ClockOption = ClockName.CYCLES,
     costs: CostsOption = None,
@@ -96,24 +91,20 @@ def record(
     json: JsonOption = False,
 ) -> None:
     options = machine_options(engine, timing, clock, costs, tlb)
-    of_scenario = (strategy, mapping, workload)
-    if (elf is None) == (scenario is None):
-        raise UsageError("name either a program or, with --scenario, a scenario")
-    if elf is not None and any(value is not None for value in of_scenario):
-        raise UsageError("--strategy, --mapping and --workload are about a scenario")
-    if scenario is not None and any((board, max_instructions, timeout, load, symbols)):
-        raise UsageError("--board, --max-instructions, --timeout, --load and --symbols are about a program")
+    row = Row(scenario, strategy, mapping, workload)
+    if row.is_wanted(elf) and any((max_instructions, timeout, load, symbols)):
+        raise UsageError("--max-instructions, --timeout, --load and --symbols are about a program")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     status = 0
     if elf is not None:
         path = output or Path(f"{elf.stem}.trace")
-        status = program((elf, board or "coyotos128"), options, path, (load, symbols, max_instructions, timeout), json)
+        status = program((elf, board), options, path, (load, symbols, max_instructions, timeout), json)
     else:
         from kernel_model.recording import record_scenario
 
         path = output or Path(f"{Path(scenario or '').stem}.trace")
-        for note in record_scenario(path, scenario, *of_scenario, options):
+        for note in record_scenario(path, scenario, strategy, mapping, workload, options):
             print(f"cfemu: {note}", file=sys.stderr)
     from emu.trace.format import Trace
     from emu.trace.tables import print_recorded

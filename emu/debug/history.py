@@ -27,7 +27,7 @@ from emu.errors import EngineError, GuestError, UsageError
 from emu.machine import Machine, Outside, RunResult, StopReason
 from emu.regions import Region
 
-__all__ = ["DEFAULT_MEMORY", "EVERY_VECTOR", "Arrival", "Edge", "History", "Moment"]
+__all__ = ["DEFAULT_MEMORY", "EVERY_VECTOR", "Arrival", "Call", "Edge", "History", "Moment"]
 
 DEFAULT_MEMORY = 512 << 20
 SLICE_SECONDS = 0.025
@@ -115,6 +115,18 @@ class _Call:
     answer: tuple[int, tuple[int, ...]]
     banks: int
     regions: tuple[Region, ...]
+    moment: Moment  # at which it was answered first
+
+
+@dataclass(frozen=True)
+class Call:
+    """A hypercall of the guest that was answered, and the moment of it: before the instruction that made it retires."""
+
+    moment: Moment
+    number: int
+    arguments: tuple[int, ...]
+    status: int
+    results: tuple[int, ...]
 
 
 @dataclass
@@ -148,6 +160,7 @@ class History:
         self.machine = machine
         self.memory = memory
         self.interrupted = interrupted
+        self.on_fork: Callable[[Moment], None] = lambda _: None  # told when everything later than a moment is forgotten
         self._answer, machine.on_hypercall = machine.on_hypercall, self._hypercall
         self._show, machine.on_console = machine.on_console, self._transmit
         self._read, machine.read_line = machine.read_line, self._read_line
@@ -184,6 +197,10 @@ class History:
         self._show = show
         self._shown = len(self.machine.console)
 
+    def read_lines_from(self, read: Callable[[int], bytes]) -> None:
+        """Where the guest's input by semihosting comes from, from now on."""
+        self._read = read
+
     # --- where we are
 
     @property
@@ -201,6 +218,11 @@ class History:
     def checkpoints(self) -> list[Moment]:
         """The moments that are kept, in order."""
         return [checkpoint.moment for checkpoint in self._checkpoints]
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every hypercall that was answered, in order."""
+        return [Call(c.moment, c.number, c.arguments, c.answer[0], tuple(c.answer[1])) for c in self._log.calls]
 
     @property
     def bytes_kept(self) -> int:
@@ -298,6 +320,7 @@ class History:
         self._recorded = False
         self._ended = None
         self.last = now
+        self.on_fork(now)
 
     def _apply_inputs(self) -> None:
         """Give the guest what came at this moment."""
@@ -323,7 +346,8 @@ class History:
         if answer is not None:  # else the machine stops here, and the guest will ask again
             status, results = answer
             banks = int(machine.core.state["n_banks"])
-            log.calls.append(_Call(number, arguments, (status, tuple(results)), banks, tuple(machine.regions)))
+            regions = tuple(machine.regions)
+            log.calls.append(_Call(number, arguments, (status, tuple(results)), banks, regions, self.now))
             log.next_call += 1
         return answer
 

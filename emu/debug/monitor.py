@@ -43,19 +43,20 @@ class Monitor:
         """The answer to a line, which ends with a newline; what is wrong with it is an answer too."""
         try:
             words = shlex.split(line)
-            name, arguments = (words[0], words[1:]) if words else ("help", [])
-            found = [n for n in self._commands if n.startswith(name)]
-            if name in self._commands:
-                found = [name]
-            if len(found) != 1:
-                raise UsageError(f"{name}: no such command; try `monitor help`")
-            usage, command = self._commands[found[0]]
-            try:
-                return command(*arguments).rstrip("\n") + "\n"
-            except (TypeError, ValueError):
-                raise UsageError(f"usage: {usage}") from None
+            return self.execute(words[0] if words else "help", *words[1:]) + "\n"
         except (UsageError, ValueError) as error:
             return f"{error}\n"
+
+    def execute(self, name: str, *arguments: str) -> str:
+        """The answer to one command, which may be abbreviated. UsageError for what is wrong with it."""
+        found = [name] if name in self._commands else [n for n in self._commands if n.startswith(name)]
+        if len(found) != 1:
+            raise UsageError(f"{name}: no such command; try `monitor help`")
+        usage, command = self._commands[found[0]]
+        try:
+            return command(*arguments).rstrip("\n")
+        except (TypeError, ValueError):
+            raise UsageError(f"usage: {usage}") from None
 
     def _help(self) -> str:
         return "\n".join(usage for usage, _ in self._commands.values())

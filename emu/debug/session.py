@@ -13,8 +13,9 @@ returned to. It keeps the points to stop at, and answers each movement with a :c
 
 **Moving.** ``step`` retires one instruction, or enters the handler of the exception it takes (so stepping leads through
 a TLB-miss handler); ``next`` runs over calls, and over the exceptions on the way; ``finish`` runs to the caller;
-``until`` to an address; ``continue_`` to the next point. ``reverse_step``, ``reverse_next``, ``reverse_finish`` and
-``reverse_continue`` undo them; ``goto`` goes to an instruction by number. The guest's own stops (HALT, a hypercall that
+``until`` to an address; ``continue_`` to the next point; ``continue_to`` to an event, too. ``reverse_step``,
+``reverse_next``, ``reverse_finish``, ``reverse_continue`` and ``reverse_to`` undo them; ``goto`` goes to an instruction
+by number. The guest's own stops (HALT, a hypercall that
 nobody answers, an error) and both ends of the history end a movement too; ``Stop.edge`` names them.
 
 **Where points stop.** A breakpoint: in front of the instruction, in both directions. A watchpoint: behind the
@@ -48,6 +49,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
+from emu.regions import OTHER
 
 __all__ = [
     "Breakpoint",
@@ -68,6 +70,7 @@ CALL_LENGTHS = (2, 4, 6)
 JSR, BSR, TRAP = (0xFFC0, 0x4E80), (0xFF00, 0x6100), (0xFFF0, 0x4E40)  # mask, op word
 RTS, RTE = 0x4E75, 0x4E73
 SUPERVISOR = 0x2000  # SR[S]
+GOAL = 0  # number of the point that is where one movement goes to; those of the user count from 1
 
 
 # --- what can be waited for
@@ -75,10 +78,13 @@ SUPERVISOR = 0x2000  # SR[S]
 
 @dataclass(frozen=True)
 class Miss:
-    """A TLB miss: of one side (itlb, dtlb), of one named region (``machine.regions``), or any."""
+    """A TLB miss: of one side (itlb, dtlb), of one named region (``machine.regions``) or ``other``, or any."""
 
     side: str | None = None
     region: str | None = None
+
+    def __str__(self) -> str:
+        return f"{f'{self.side} miss' if self.side else 'TLB miss'}{f' in {self.region}' if self.region else ''}"
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,18 @@ class ExceptionEvent:
 
     vector: int | None = None
 
+    def __str__(self) -> str:
+        return "exception" if self.vector is None else f"exception with vector {self.vector}"
+
 
 @dataclass(frozen=True)
 class Load:
     """A store to MMUOR loads the TLB entry with this TLB address (ITLB from 0, DTLB behind it), or any."""
 
     address: int | None = None
+
+    def __str__(self) -> str:
+        return "load of a TLB entry" if self.address is None else f"load of TLB entry {self.address}"
 
 
 Event = Miss | ExceptionEvent | Load
@@ -177,6 +189,15 @@ class Session:
         """End the movement under way as soon as possible; its Stop says Edge.INTERRUPTED."""
         self._interrupt = True
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody has asked to end the last movement."""
+        return self._interrupt
+
+    def forget_interrupt(self) -> None:
+        """Nobody has asked: for runs of the history that are no movement."""
+        self._interrupt = False
+
     def _is_interrupted(self) -> bool:
         self.poll()
         return self._interrupt
@@ -223,11 +244,11 @@ class Session:
     def _check(self, event: Event) -> None:
         match event:
             case Miss(side, region):
-                names = [r.name for r in self.machine.regions]
+                names = [*(r.name for r in self.machine.regions), OTHER]
                 if side not in (None, "itlb", "dtlb"):
                     raise UsageError(f"side {side!r}: itlb or dtlb")
                 if region is not None and region not in names:
-                    raise UsageError(f"no region {region!r}; there are {', '.join(names) or 'none'}")
+                    raise UsageError(f"no region {region!r}; there are {', '.join(names)}")
             case ExceptionEvent(vector):
                 if vector is not None and not 0 <= vector <= 255:
                     raise UsageError(f"vector {vector}: 0 to 255")
@@ -264,6 +285,22 @@ class Session:
     def continue_(self) -> Stop:
         """Forwards to the next point."""
         return self._forward(_Goals())
+
+    def continue_to(self, event: Event) -> Stop:
+        """Forwards to an event, or the next point. UsageError for an event that cannot be."""
+        return self._towards(event, self.continue_)
+
+    def reverse_to(self, event: Event) -> Stop:
+        """Backwards to an event, or the last point. UsageError for an event that cannot be."""
+        return self._towards(event, self.reverse_continue)
+
+    def _towards(self, event: Event, move: Callable[[], Stop]) -> Stop:
+        self._check(event)
+        self.points[GOAL] = Catchpoint(GOAL, event)
+        try:
+            return move()
+        finally:
+            del self.points[GOAL]
 
     def until(self, va: int) -> Stop:
         """Forwards to the instruction at ``va``, or the next point."""
@@ -485,7 +522,7 @@ class Session:
                 return kind and asid and found.va < point.va + point.size and point.va < found.va + found.size
             case Catchpoint(event=Miss(side, region)) if isinstance(found, ExceptionTaken):
                 is_miss = found.vector == VECTOR_ACCESS_ERROR and found.fault_status in MISSES
-                return is_miss and side in (None, found.side) and region in (None, self.region_of(found.va))
+                return is_miss and side in (None, found.side) and region in (None, self.region_of(found.va) or OTHER)
             case Catchpoint(event=ExceptionEvent(vector)) if isinstance(found, ExceptionTaken):
                 return vector in (None, found.vector)
             case Catchpoint(event=Load(address)) if isinstance(found, TlbLoaded):
@@ -501,16 +538,17 @@ class Session:
             return f"{arrival.edge.value}: {arrival.text}" if arrival.text else arrival.edge.value
         if not hits:
             return ""
-        numbers = ", ".join(str(point.number) for point in hits)
+        numbers = ", ".join(str(point.number) for point in hits if point.number != GOAL)
+        prefix = f"{numbers}: " if numbers else ""
         match arrival.found:
             case ExceptionTaken() as taken:
-                return f"{numbers}: {self.describe_exception(taken)}"
+                return prefix + self.describe_exception(taken)
             case TlbLoaded(address):
-                return f"{numbers}: TLB entry {address} was loaded"
+                return f"{prefix}TLB entry {address} was loaded"
             case Accessed(va, size, write):
                 what = "write" if write else "read"
-                return f"{numbers}: {what} of {size} bytes at {va:#010x} ({self.machine.symbol(va)})"
-        return f"{numbers}: at {pc:#010x} ({self.machine.symbol(pc)})"
+                return f"{prefix}{what} of {size} bytes at {va:#010x} ({self.machine.symbol(va)})"
+        return f"{prefix}at {pc:#010x} ({self.machine.symbol(pc)})"
 
     def describe_exception(self, taken: ExceptionTaken) -> str:
         """One line: what was taken, where, and of an access error what was refused."""
@@ -518,7 +556,7 @@ class Session:
         name = VECTORS.get(taken.vector, f"vector {taken.vector}")
         if taken.vector != VECTOR_ACCESS_ERROR:
             return f"{name}, {where}"
-        region = self.region_of(taken.va) or "no region"
+        region = self.region_of(taken.va) or OTHER
         return f"{name}: {FAULT_STATUS[taken.fault_status]} at {taken.va:#010x} ({region}), {where}"
 
     # --- about calls

@@ -4,25 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emu.debug.history import DEFAULT_MEMORY
+from emu.debug.history import DEFAULT_MEMORY, Call
 from emu.debug.session import Session
 from emu.debug.threads import ThreadList, the_cpu
 from emu.errors import UsageError
 from emu.foreground import Setup, build_machine, read_program
 
-__all__ = ["Target", "open_elf"]
+__all__ = ["Target", "open_elf", "plain_call"]
+
+
+def plain_call(call: Call) -> str:
+    """A hypercall of which nobody knows what it means."""
+    arguments = ", ".join(f"{value:#x}" for value in call.arguments)
+    return f"hypercall {call.number}({arguments}): status {call.status}"
 
 
 @dataclass(frozen=True)
 class Target:
     """``title``: what it is, in a line; ``files``: ELF files with its code and names; ``notes``: what its user should
-    know."""
+    know; ``tell_call``: one hypercall and what was decided, in words."""
 
     session: Session
     title: str
     files: tuple[Path, ...]
     threads: ThreadList = the_cpu
     notes: tuple[str, ...] = field(default=())
+    tell_call: Callable[[Call], str] = plain_call
 
     def close(self) -> None:
         """Free the machine."""

@@ -59,7 +59,7 @@ _CHUNK = struct.Struct("<IQQ")
 _BYTES_PER_EVENT = 9
 _MAX_CHUNK = _CHUNK.size + CHUNK_EVENTS * 10  # what does not compress grows by less than a tenth
 _LEVEL = 1
-_MAX_JSON = 64 << 20  # unpacked; the symbols of a Linux take 3 MB
+_MAX_JSON = 16 << 20  # unpacked; the symbols of a Linux take 3 MB
 # Derived from the configuration, so new_mmu makes them again.
 _DERIVED = ("path_keep", "path_mark", "entries", "tree", "dtlb_base", "policy", "seed", "cas_uses_mmutr")
 _STATE_FIELDS = tuple(name for name in MMU_DTYPE.names or () if name not in _DERIVED)

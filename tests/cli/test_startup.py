@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = (
     *("capstone", "distributed", "duckdb", "elftools", "llvmlite", "msgspec", "numba", "numpy", "pyarrow", "pydantic"),
-    *("rich", "unicorn", "zstandard"),
+    *("rich", "textual", "unicorn", "zstandard"),
 )
 PROBE = """
 import sys
@@ -35,7 +35,7 @@ def loaded_by(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), *((name, "--help") for name in ("run", "compare", "sweep", "gdb"))], ids=" ".join
+    "arguments", [("--help",), *((name, "--help") for name in ("run", "compare", "sweep", "gdb", "step"))], ids=" ".join
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) == []

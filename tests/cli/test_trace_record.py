@@ -73,7 +73,7 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
         ((), "name either a program or, with --scenario, a scenario"),
         ((HELLO, "--scenario", "default"), "name either a program or, with --scenario, a scenario"),
         ((HELLO, "--strategy", "grow"), "--strategy, --mapping and --workload are about a scenario"),
-        (("--scenario", "default", "--board", "m5475evb"), "--board, --max-instructions, --timeout, --load and"),
+        (("--scenario", "default", "--timeout", "9"), "--max-instructions, --timeout, --load and --symbols are"),
         (("--scenario", "default", "--strategy", "grow", "--mapping", "acr"), "grow, acr: grow extends one heap"),
         (("--scenario", "default", "--workload", "nope"), "--workload: unknown name 'nope'"),
         (("missing.elf",), "missing.elf: no such file"),

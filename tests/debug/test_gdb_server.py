@@ -190,7 +190,7 @@ def test_monitor(client: Client) -> None:
     assert "physical: the MMU is off" in client.monitor(f"translate {CODE:#x} x")
     assert client.monitor("goto 100").startswith("instruction 100,")
     assert client.ask(b"p0") == b"00000021"
-    assert "1: Miss" in client.monitor("catch miss dtlb")
+    assert "1: dtlb miss" in client.monitor("catch miss dtlb")
     assert client.monitor("delete 1") == "1 is gone\n"
     for wrong in (
         "nonsense",

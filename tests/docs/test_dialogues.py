@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from itertools import dropwhile
 
 import pytest
 
@@ -14,7 +15,10 @@ pytestmark = pytest.mark.skipif(GDB is None, reason=MISSING)
 
 PROMPT = "(gdb) "
 TEXT = (ROOT / "docs" / "debugging.md").read_text()
-BLOCKS = [block for block in blocks(TEXT) if block.language in {"console", "gdb"}]
+SERVER, *BLOCKS = dropwhile(
+    lambda block: not block.first_line.startswith("$ cfemu gdb "),
+    (block for block in blocks(TEXT) if block.language in {"console", "gdb"}),
+)
 NUCLEUS = nucleus(abi.KVA).path
 FLUSH = "maintenance flush register-cache"
 
@@ -22,7 +26,7 @@ FLUSH = "maintenance flush register-cache"
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Of the server that the document starts."""
-    line = BLOCKS[0].first_line.removeprefix("$ cfemu gdb ")
+    line = SERVER.first_line.removeprefix("$ cfemu gdb ")
     with cfemu_gdb(*shlex.split(line.partition(" --port")[0])) as port:
         yield port
 
@@ -44,13 +48,13 @@ def require_in_order(shown: list[str], text: str) -> None:
 
 
 def test_the_walk_through(port: int) -> None:
-    commands, shown = typed_and_shown(BLOCKS[1:6])
+    commands, shown = typed_and_shown(BLOCKS[:5])
 
     require_in_order(shown, run_gdb(NUCLEUS, port, commands))
 
 
 def test_back_to_the_write_that_corrupted_a_value(port: int) -> None:
-    commands, shown = typed_and_shown(BLOCKS[6:7])
+    commands, shown = typed_and_shown(BLOCKS[5:6])
     before = ["monitor goto 5298800", FLUSH, "watch *(int *)&current", "continue", "continue", "delete"]
 
     require_in_order(shown[1:], run_gdb(NUCLEUS, port, [*before, *commands]))

@@ -32,6 +32,7 @@ MACHINE_SURFACE = {
     "emu.debug.command",
     "emu.debug.history",
     "emu.debug.session",
+    "emu.debug.stepper.run",
     "emu.debug.target",
     "emu.debug.threads",
     "emu.doctor",
@@ -84,7 +85,8 @@ ALLOWED = {
 FACADES = {
     "unicorn": {"emu.cpu", "benchmarks"},  # benchmarks measure raw unicorn beside the engine
     "capstone": {"emu.debug.disassembly"},
-    "elftools": {"emu.elf"},
+    "elftools": {"emu.elf", "emu.lines"},
+    "textual": {"emu.debug.stepper.app"},
     "pyarrow": {
         *("emu.arrow", "emu.tabular", "emu.trace.exports"),
         *("emu.counters", "kernel_model.comparison", "kernel_model.sweeps.api"),  # types of their answers only
