@@ -129,4 +129,4 @@ def test_the_project_file_names_what_the_code_needs() -> None:
 
     assert project["scripts"] == {"cfemu": "kernel_model.cli:main"}
     assert "unicorn>=2.1.4,<2.2" in project["dependencies"]
-    assert set(project["optional-dependencies"]) == {"tui", "cluster", "docs", "notebook", "dev"}
+    assert set(project["optional-dependencies"]) == {"cluster", "docs", "notebook", "dev"}
