@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import pytest
 
 from emu.debug.catcher import caught
+from emu.debug.history import Moment
 from emu.debug.stepper import tables, why
 from emu.debug.stepper.commands import COMMANDS, complete, execute, find
 from emu.debug.stepper.events import Called, Cleared, Event, Image, Loaded, Missed, Raised, Switched
@@ -16,11 +19,14 @@ from emu.debug.stepper.live import LiveGuest, Watcher
 from emu.debug.stepper.script import ScriptLine, read_script, run_script
 from emu.debug.stepper.source import describe
 from emu.debug.stepper.stepper import Stepper
+from emu.debug.stepper.watcher import EntryWatcher
 from emu.debug.target import open_elf
 from emu.errors import UsageError
 from emu.foreground import Setup
 from emu.lines import load_lines
-from emu.mmu.state import DTLB
+from emu.mmu import api
+from emu.mmu.registers import MMUDR_LK, MMUOR_ACC, MMUOR_CA, MMUOR_CNL, MMUOR_RW, MMUOR_UAA, OFFSET_MMUOR
+from emu.mmu.state import DTLB, ITLB, new_mmu
 from emu.options import MachineOptions
 from kernel_model.debugging import open_scenario
 
@@ -108,6 +114,55 @@ def test_what_is_observed_at_once_is_what_steps_see(row: Stepper) -> None:
     guest.timeline.forget(guest.first)
     assert guest.timeline.between(start, end) == single
     assert {type(event) for event in single} == {Missed, Loaded, Cleared, Switched, Raised}
+
+
+def images(entries: dict[int, tuple[int, int]]) -> npt.NDArray[Any]:
+    """An MMU whose DTLB holds these entries."""
+    mmu = new_mmu()
+    for index, (tag, data) in entries.items():
+        api.load(mmu, DTLB, index, tag, data)
+    return mmu
+
+
+VALID, PAGE = 0x40000001, 0x01000258
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda mmu: api.load(mmu, DTLB, 3, VALID, PAGE), [(Loaded, 35, True, True)]),  # what it holds
+        (lambda mmu: api.load(mmu, DTLB, 3, VALID - 1, PAGE), [(Loaded, 35, False, True)]),  # V alone is taken away
+        (lambda mmu: api.load(mmu, DTLB, 9, VALID + 0x2000, PAGE), [(Loaded, 41, True, False)]),
+        (lambda mmu: api.load(mmu, ITLB, 3, VALID, PAGE), [(Loaded, 3, True, False)]),
+        (lambda mmu: operate(mmu, MMUOR_CNL), [(Cleared, 35)]),
+        (lambda mmu: operate(mmu, MMUOR_CA), [(Cleared, 35, 36)]),
+        (lambda mmu: operate(mmu, MMUOR_CNL | MMUOR_UAA | MMUOR_ACC), [(Cleared, 35), (Loaded, 32, True, False)]),
+        (lambda mmu: operate(mmu, MMUOR_ACC | MMUOR_RW), []),
+        (lambda mmu: mmu.__setitem__("asid", 7), [(Switched, 0, 7)]),
+    ],
+)
+def test_what_becomes_of_entries(change: Callable[[npt.NDArray[Any]], object], expected: list[tuple[Any, ...]]) -> None:
+    mmu = images({3: (VALID, PAGE), 4: (VALID + 0x4000, PAGE | MMUDR_LK)})
+    watcher = EntryWatcher(mmu[0])
+    change(mmu)
+    assert [summary(event) for event in watcher.look(Moment(1, 0, 0), 0)] == expected
+    assert watcher.look(Moment(2, 0, 0), 0) == []
+
+
+def operate(mmu: npt.NDArray[Any], operation: int) -> None:
+    mmu["mmutr"], mmu["mmudr"] = VALID + 0x8000, PAGE
+    api.write_window(mmu, OFFSET_MMUOR, 4, operation)
+
+
+def summary(event: Event) -> tuple[Any, ...]:
+    match event:
+        case Loaded():
+            return Loaded, event.address, event.new.valid, event.old.valid
+        case Cleared():
+            return Cleared, *(address for address, _, _ in event.dropped)
+        case Switched():
+            return Switched, event.old, event.new
+    raise AssertionError(event)
 
 
 def test_parts_in_any_order_are_the_whole(row: Stepper) -> None:

@@ -9,19 +9,25 @@ import pytest
 from emu.debug.stepper import why
 from emu.debug.stepper.commands import execute
 from emu.debug.stepper.events import Event, Loaded, Missed, Raised, Switched
+from emu.debug.stepper.live import LiveGuest
 from emu.debug.stepper.recorded import RecordedTrace
 from emu.debug.stepper.run import is_trace
+from emu.debug.stepper.source import describe
 from emu.debug.stepper.stepper import Stepper
+from emu.debug.target import open_elf
 from emu.errors import UsageError
+from emu.foreground import Setup, build_machine, read_program
 from emu.mmu.state import DTLB, ITLB
 from emu.trace import events as e
 from emu.trace import kernel as k
 from emu.trace.format import Header, MmuSetup, Trace, TraceWriter
 from emu.trace.replay import Replay, geometry_of
+from tests.support.recordings import recorded
 from tests.support.toy import Toy
 from tests.support.traces import program
 
 PAGE = 4096
+HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello.elf"
 
 
 def write(path: Path, rows: Iterable[e.Row], header: Header) -> Path:
@@ -71,12 +77,12 @@ def test_misses_are_those_of_the_replay(toy: Stepper, toy_trace: Path) -> None:
 
 def test_loads_are_those_that_were_recorded(toy: Stepper, toy_trace: Path) -> None:
     events = e.concatenate(chunk.events for chunk in Trace(toy_trace).chunks())
-    recorded = {int(i): (int(events.a[i]), int(events.b[i])) for i in np.flatnonzero(events.code == e.LOADED)}
+    noted = {int(i): (int(events.a[i]), int(events.b[i])) for i in np.flatnonzero(events.code == e.LOADED)}
     sides = {"itlb": ITLB << 8, "dtlb": DTLB << 8}
     loads = [event for event in everything(toy) if isinstance(event, Loaded)]
     found = {x.moment.instructions: (sides[x.side] + (x.address & 31), x.new.tag) for x in loads}
-    assert len(recorded) > 300
-    assert {at: found[at] for at in recorded} == recorded
+    assert len(noted) > 300
+    assert {at: found[at] for at in noted} == noted
     assert {type(event) for event in everything(toy)} >= {Missed, Loaded, Switched, Raised}
 
 
@@ -94,6 +100,31 @@ def test_any_moment_is_the_same_from_both_sides(toy: Stepper) -> None:
     source.next_miss("dtlb", None)
     source.previous_miss("dtlb", None)
     assert source.now <= there
+
+
+def test_a_recording_of_a_program_is_what_the_program_does(tmp_path: Path) -> None:
+    """The same events, live and recorded, and the same explanation of the last miss, but for the unit of time."""
+    setup = Setup(HELLO, "m5475evb")
+    machine = build_machine(setup, read_program(setup))
+    recorded(machine, tmp_path / "hello.trace", lambda machine: machine.run())
+    machine.close()
+    guest = LiveGuest(open_elf(setup))
+    guest.session.continue_()
+    told, causes = [], []
+    for stepper in (Stepper(guest), Stepper(RecordedTrace(tmp_path / "hello.trace"))):
+        source = stepper.source
+        told.append([describe(source, event) for event in everything(stepper) if isinstance(event, Loaded)])
+        source.goto(source.last.instructions)
+        source.previous_miss(None, None)
+        found = why.explain(source, why.last_miss(source))
+        assert found.load is not None
+        assert found.refill.returned is not None
+        cycles = found.refill.returned.cycles - found.refill.before.cycles
+        causes.append((found.cause, found.load.address, found.victim, source.function(found.load.pc), cycles))
+    guest.close()
+    assert told[0] == told[1]
+    assert len(told[0]) == 62
+    assert causes[0] == causes[1]
 
 
 def test_why_in_a_trace(toy: Stepper) -> None:

@@ -281,6 +281,7 @@ class StepperApp(App[None]):
         super().__init__()
         self.stepper = stepper
         self._busy = False
+        self._runs = 0
         self._reverse = False
         self.answered: list[Line] = []
 
@@ -340,14 +341,20 @@ class StepperApp(App[None]):
         line = self.query_one(CommandLine)
         line.remember(event.value)
         line.value = ""
-        self.action_leave()
-        self.action_run(event.value)
+        self.screen.set_focus(self.query_one(f"#{self._shown}", Pane))
+        if self._busy:
+            self.answer([(Cell(f"{event.value}: not yet; Esc interrupts what is running", "error"),)])
+        else:
+            self.action_run(event.value)
 
     def action_interrupt(self) -> None:
         """End what is running. It is asked again until it ends: it may not have begun yet."""
-        if self._busy:
+        self._insist(self._runs)
+
+    def _insist(self, run: int) -> None:
+        if self._busy and run == self._runs:
             self.stepper.source.interrupt()
-            self.set_timer(0.1, self.action_interrupt)
+            self.set_timer(0.1, lambda: self._insist(run))
 
     def action_leave(self) -> None:
         """Out of the command line, or end what is running."""
@@ -367,6 +374,7 @@ class StepperApp(App[None]):
     def _start(self, action: Callable[[], Result] | None, line: str = "") -> None:
         """Do something, or only look, in a thread."""
         self._busy = True
+        self._runs += 1
         self._reverse = False
         self._show_title("running; Esc interrupts")
         self.run_worker(self._work(action, line), exit_on_error=True)

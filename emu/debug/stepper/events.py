@@ -136,7 +136,8 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A TLB entry was written. ``address``: its TLB address; ``pc``: of the next instruction; ``old``: what it held."""
+    """A TLB entry was written. ``address``: its TLB address; ``pc``: somewhere in the code that did it; ``old``: what
+    the entry held."""
 
     moment: Moment
     pc: int
@@ -154,8 +155,8 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """A clear has dropped entries (TLB address, side, image); ``pc``: of the next instruction; ``left``: valid entries
-    that stayed."""
+    """A clear has dropped entries (TLB address, side, image); ``pc``: somewhere in the code that did it; ``left``:
+    valid entries that stayed."""
 
     moment: Moment
     pc: int
@@ -165,7 +166,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """Another address space is current; ``pc``: of the next instruction."""
+    """Another address space is current; ``pc``: somewhere in the code that did it."""
 
     moment: Moment
     pc: int

@@ -56,7 +56,8 @@ class Watcher:
 
     def look(self, moment: Moment, found: Found | None) -> list[Event]:
         """What happened since the last look; ``found``: what the run was ended by."""
-        events = self._entries.look(moment, self._machine.registers["pc"], loaded=isinstance(found, TlbLoaded))
+        last_word = self._machine.registers["pc"] - 2  # of the instruction before
+        events = self._entries.look(moment, last_word, loaded=isinstance(found, TlbLoaded))
         return [*events, self._exception(moment, found)] if isinstance(found, ExceptionTaken) else events
 
     def _exception(self, moment: Moment, taken: ExceptionTaken) -> Event:

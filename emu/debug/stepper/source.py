@@ -225,9 +225,9 @@ def describe(source: Source, event: Event) -> tuple[str, str]:
             return "load", f"{event.side} {event.address}: {_load(event.new)}{_evicting(event)}"
         case Cleared():
             kept = f", {event.left} stay" if event.left else ""
-            return "clear", f"{len(event.dropped)} entries by {source.function(event.pc - 2)}{kept}"
+            return "clear", f"{len(event.dropped)} entries by {source.function(event.pc)}{kept}"
         case Switched():
-            return "asid", f"{event.old} -> {event.new} by {source.function(event.pc - 2)}"
+            return "asid", f"{event.old} -> {event.new} by {source.function(event.pc)}"
         case Called():
             return "call", source.tell_call(event)
         case Raised():

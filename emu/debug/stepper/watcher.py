@@ -53,7 +53,9 @@ class EntryWatcher:
         tags, datas = mmu["tag"], mmu["data"]
         dropped = (self._tag & ~tags & MMUTR_V != 0) & (tags == self._tag & ~MMUTR_V) & (datas == self._data)
         written = ((tags != self._tag) | (datas != self._data)) & ~dropped
-        loaded = self._loaded(moment, pc, written) if self._noted() != self._last_load or written.any() else None
+        loaded = None
+        if self._noted() != self._last_load or written.any():
+            loaded = self._loaded(moment, pc, written, dropped)
         rows = []
         for side, index in zip(*np.nonzero(dropped)):
             if loaded is None or loaded.address != self._address(side, index):
@@ -62,18 +64,21 @@ class EntryWatcher:
         events: list[Event] = [Cleared(moment, pc, tuple(rows), int(mmu["valid"].sum()))] if rows else []
         return events if loaded is None else [*events, loaded]
 
-    def _loaded(self, moment: Moment, pc: int, written: npt.NDArray[np.bool_]) -> Loaded | None:
+    def _loaded(
+        self, moment: Moment, pc: int, written: npt.NDArray[np.bool_], dropped: npt.NDArray[np.bool_]
+    ) -> Loaded | None:
+        """The load that there was. One that takes away V and nothing else looks like a clear; one that writes what the
+        entry holds changes nothing."""
         mmu = self._mmu
         index, old_tag, old_data = self._noted()
-        sides = [side for side in (ITLB, DTLB) if written[side, index]]
-        if not sides:  # it was loaded with what it held
-            images = [Image(int(mmu["tag"][side, index]), int(mmu["data"][side, index])) for side in (ITLB, DTLB)]
-            sides = [side for side in (ITLB, DTLB) if images[side] == (old_tag, old_data)]
+        images = [Image(int(mmu["tag"][side, index]), int(mmu["data"][side, index])) for side in (ITLB, DTLB)]
+        same = [images[side] == (old_tag, old_data) for side in (ITLB, DTLB)]
+        sides = [side for how in (written[:, index], dropped[:, index], same) for side in (ITLB, DTLB) if how[side]]
         if not sides:
             return None
         side = sides[0]
-        new = Image(int(mmu["tag"][side, index]), int(mmu["data"][side, index]))
-        return Loaded(moment, pc, SIDES[side], self._address(side, index), new, Image(old_tag, old_data))
+        old = Image(old_tag, old_data)
+        return Loaded(moment, pc, SIDES[side], self._address(side, index), images[side], old)
 
     def _address(self, side: int, index: int) -> int:
         return int(index) + (self._base if side == DTLB else 0)

@@ -144,10 +144,10 @@ def _why(source: Source, found: Explanation) -> list[str]:
             head = f"evicted: entry {culprit.address} was given to {culprit.new.va:#010x} ({_region(source, culprit)})"
             return [head, f"{_at(source, culprit.moment)}, {ago} before", *since]
         case Cause.REMOVED, Loaded():
-            who = source.function(culprit.pc - 2)
+            who = source.function(culprit.pc)
             return [f"removed: {who} made entry {culprit.address} invalid, {_at(source, culprit.moment)}", *since]
         case Cause.CLEARED, Cleared():
-            who, ago = source.function(culprit.pc - 2), _distance(source, culprit.moment, miss.moment)
+            who, ago = source.function(culprit.pc), _distance(source, culprit.moment, miss.moment)
             head = f"cleared: {who} dropped it with {len(culprit.dropped) - 1} other entries"
             return [head, f"{_at(source, culprit.moment)}, {ago} before", *since]
         case Cause.OTHER_SPACE, Loaded():
@@ -164,7 +164,7 @@ def _entry(source: Source, found: Explanation) -> list[str]:
         ]
     load = found.load
     after = _distance(source, found.miss.moment, load.moment)
-    return [f"{load.address} <- {load.new}", f"by {source.function(load.pc - 2)}, {after} after the miss"]
+    return [f"{load.address} <- {load.new}", f"by {source.function(load.pc)}, {after} after the miss"]
 
 
 def _out(source: Source, found: Explanation) -> list[str]:
