@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation answer footprint readme dist lint clean
+.PHONY: help compare test test-slow torture conformance mutation bench firmware linux linux-profile timing-validation answer footprint readme docs dist lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ footprint: $(VENV)/.installed  ## measure what kernel operations touch and write
 
 readme: $(VENV)/.installed  ## regenerate the figures in README.md and docs
 	$(BIN)/python -m benchmarks.documents
+
+docs: $(VENV)/.installed-dev  ## build the documentation site into build/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install them elsewhere and use them (ARGS="-k 3.11")
 	rm -rf dist

@@ -432,7 +432,7 @@ devices it has seen need.
 
 ## To check it
 
-```
+```sh
 make answer
 cfemu sweep benchmarks/answer/classes.toml --out classes.parquet
 cfemu query classes.parquet "SELECT strategy, mapping, misses_kernel, cycles_share FROM runs ORDER BY cycles_share"

@@ -3,8 +3,9 @@
 ``<!-- output: cfemu ... -->`` shows a command's output, or that of several between ``&&``, in a folder of their own;
 ``<!-- schema: FILE -->`` the tables of a JSON schema,
 ``<!-- lines: FILE "from" "to" -->`` the lines of a file from the first that contains one text to the next that contains
-the other, ``<!-- columns: runs -->`` the columns of a sweep's table. The test suite fills them in the same way and
-requires the same text, so no figure and no field list can be stale.
+the other, ``<!-- columns: runs -->`` the columns of a sweep's table. On the pages that lead a reader through a session
+(:data:`PLAYED`) all commands are typed in their order (benchmarks.sessions), and show what they print. The test suite
+fills all of it in the same way and requires the same text, so no figure and no field list can be stale.
 """
 
 import json
@@ -14,14 +15,23 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DOCUMENTS", "ROOT", "outputs", "render", "run_command", "schema_tables"]
+from benchmarks.sessions import replayed
+
+__all__ = ["COVERED", "DOCUMENTS", "PLAYED", "ROOT", "outputs", "render", "run_command", "schema_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("debugging.md", "json.md", "sweeps.md")))
+PLAYED = tuple(
+    sorted(ROOT / "docs" / page for page in ("index.md", "tour.md"))
+    + sorted(path for folder in ("concepts", "howto") for path in (ROOT / "docs" / folder).glob("*.md"))
+)
+# Commands that are not typed in a session, by page: with the tests that run them, and why.
+COVERED = ROOT / "tests" / "docs" / "covered_elsewhere.toml"
 PLACE = re.compile(
     r"<!-- (?P<kind>output|schema|lines|columns): (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL
 )
@@ -142,8 +152,17 @@ def render(text: str) -> str:
 
 
 def main() -> int:
+    """Fill everything, or the documents whose names contain one of the arguments."""
+    words = sys.argv[1:] or [""]
+    elsewhere = tomllib.loads(COVERED.read_text())
     for document in DOCUMENTS:
-        document.write_text(render(document.read_text()))
+        if any(word in str(document) for word in words):
+            document.write_text(render(document.read_text()))
+    for page in PLAYED:
+        if any(word in str(page) for word in words):
+            with tempfile.TemporaryDirectory() as directory:
+                skipped = elsewhere.get(str(page.relative_to(ROOT)), {})
+                page.write_text(replayed(page.read_text(), Path(directory), skipped))
     return 0
 
 

@@ -16,7 +16,7 @@ TEXT = """\
 
 Written by `make linux-profile` from a run of this command; the kernel is {version}.
 
-```
+```sh
 cfemu run --board m5475evb build/linux/vmlinux --profile tlb < firmware/linux/commands.txt
 ```
 
@@ -26,7 +26,7 @@ memory, touched by programs or by the kernel on their behalf, and vmalloc. An ac
 entry to the RTE that pops its frame. A *page fault* is a miss of a page that did not exist yet: the kernel makes it,
 and the access misses once more. Costs are those of the flat model, without caches.
 
-```
+```text
 {tables}
 ```
 

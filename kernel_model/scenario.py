@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
+from msgspec import Meta
 
 from emu.board import BOARDS, Board
 from emu.errors import UsageError
@@ -79,21 +80,43 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 class KernelTable(Strict, frozen=True, kw_only=True):
     """``[kernel]``: how the kernel is built."""
 
-    tables: bool = False
-    alignment: Alignment = Alignment.ALIGNED
-    handler: Handler = Handler.RANGE
-    flush: Flush = Flush.SWITCH
-    allocation: Direction = Direction.BOTTOM_UP
-    altmap_large_pages: bool = False
+    tables: Annotated[
+        bool,
+        Meta(description="with the tables Depend and RevMap, as in the source: 18 MB of heap at 128 MB, not 4"),
+    ] = False
+    alignment: Annotated[
+        Alignment,
+        Meta(
+            description="`aligned`: a 56-byte Page header; `compiled`: 54 bytes, which RevMap's pointer tags cannot use"
+        ),
+    ] = Alignment.ALIGNED
+    handler: Annotated[
+        Handler, Meta(description="the TLB-miss handler: a scan of 32 ranges, a two-level table, or a linear one")
+    ] = Handler.RANGE
+    flush: Annotated[
+        Flush,
+        Meta(
+            description="at a switch of address spaces: clear all unlocked entries, or nothing (entries carry the ASID)"
+        ),
+    ] = Flush.SWITCH
+    allocation: Annotated[
+        Direction,
+        Meta(description="from which end of RAM frames are taken; `bottom-up` gives the whole heap one constant"),
+    ] = Direction.BOTTOM_UP
+    altmap_large_pages: Annotated[bool, Meta(description="map headers in device memory by 1-MB pages")] = False
 
 
 class ReserveTable(Strict, frozen=True, kw_only=True):
     """``[reserve]``: for how much device memory headers are set aside at boot."""
 
-    console: int | str = "128 KB"
-    device: int | str = "160 MB"
-    over: int | str = "512 MB"
-    keep: int | str = "8 MB"
+    console: Annotated[
+        int | str, Meta(description="protected, for the console alone, so that the user can be told to re-tune")
+    ] = "128 KB"
+    device: Annotated[int | str, Meta(description="what strategy reserve holds headers for")] = "160 MB"
+    over: Annotated[
+        int | str, Meta(description="what release and reserve+release hold before the configuration is known")
+    ] = "512 MB"
+    keep: Annotated[int | str, Meta(description="what reserve+release keeps afterwards")] = "8 MB"
 
     def amounts(self) -> Reserves:
         """The tunable amounts in bytes."""
@@ -107,32 +130,52 @@ class ReserveTable(Strict, frozen=True, kw_only=True):
 class BankTable(Strict, frozen=True, kw_only=True):
     """``[bank]``: how much of what it was promised the space bank has handed out."""
 
-    allocated_percent: float = 100.0
+    allocated_percent: Annotated[
+        float, Meta(description="of the promised frames; at 100 every frame taken back loses content")
+    ] = 100.0
 
 
 class WorkloadTable(Strict, frozen=True, kw_only=True):
     """``[workload]``: how much of each operation a workload does."""
 
-    run: list[str] | None = None
-    processes: int = 2
-    ipc_round_trips: int = 1000
-    prepares: int = 2000
-    frame_buffer_rounds: int = 500
-    frame_buffer_prepares: int = 4
-    fan_in_clients: int = 50
-    fan_in_calls: int = 20
-    fan_in_capabilities: int = 2
-    string_size: int | str = "16 KB"
-    string_round_trips: int = 200
-    storm_touches: int = 2000
-    storm_memory: int | str = "4 MB"
-    gpt_depth: int = 3
-    churn_live: int = 64
-    churn_exchanges: int = 1000
-    aging_allocations: int = 3000
-    hot_plug_cycles: int = 20
-    hot_plug_size: int | str = "128 KB"
-    hot_plug_recycle: bool = False
+    run: Annotated[
+        list[str] | None, Meta(description="workloads, by name; default: those that need not be asked for")
+    ] = None
+    processes: Annotated[int, Meta(description="user processes")] = 2
+    ipc_round_trips: Annotated[int, Meta(description="ping-pong")] = 1000
+    prepares: Annotated[int, Meta(description="cold-prepare-*")] = 2000
+    frame_buffer_rounds: Annotated[int, Meta(description="frame-buffer")] = 500
+    frame_buffer_prepares: Annotated[int, Meta(description="frame-buffer: in each round")] = 4
+    fan_in_clients: Annotated[
+        int, Meta(description="fan-in: processes that call one server, with a machine of their own")
+    ] = 50
+    fan_in_calls: Annotated[int, Meta(description="fan-in: of each client")] = 20
+    fan_in_capabilities: Annotated[
+        int, Meta(description="fan-in: that go with a call, the reply capability included")
+    ] = 2
+    string_size: Annotated[
+        int | str, Meta(description="string-ipc: sent with a call and copied to another process's memory, up to 64 KB")
+    ] = "16 KB"
+    string_round_trips: Annotated[int, Meta(description="string-ipc")] = 200
+    storm_touches: Annotated[int, Meta(description="fault-storm: of random pages, by each of the processes")] = 2000
+    storm_memory: Annotated[int | str, Meta(description="fault-storm: of each process")] = "4 MB"
+    gpt_depth: Annotated[
+        int, Meta(description="string-ipc, fault-storm: levels of GPTs that lead to the memory; enough to reach it")
+    ] = 3
+    churn_live: Annotated[int, Meta(description="churn: pages in use")] = 64
+    churn_exchanges: Annotated[
+        int, Meta(description="churn: so many times a random page is rescinded and another allocated")
+    ] = 1000
+    aging_allocations: Annotated[int, Meta(description="aging: of pages that stay in use, in a cache that is full")] = (
+        3000
+    )
+    hot_plug_cycles: Annotated[
+        int, Meta(description="hot-plug: a card is attached, detached and comes back at another address")
+    ] = 20
+    hot_plug_size: Annotated[int | str, Meta(description="hot-plug: of the card")] = "128 KB"
+    hot_plug_recycle: Annotated[
+        bool, Meta(description="headers of detached pages serve again; false: they are lost, as in the source")
+    ] = False
 
     def hot_plug_bytes(self) -> int:
         """Memory of a card that comes and goes, in bytes."""
@@ -150,23 +193,33 @@ class WorkloadTable(Strict, frozen=True, kw_only=True):
 class DeviceTable(Strict, frozen=True, kw_only=True):
     """``[[device]]``: one device; ``kind`` gives size and memory (rather than registers) where they are not given."""
 
-    name: str | None = None
-    kind: str | None = None
-    size: int | str | None = None
-    base: int | None = None
-    memory: bool | None = None
-    arrival: Arrival = Arrival.CONFIGURATION
-    departure: Departure = Departure.NEVER
+    name: Annotated[str | None, Meta(description="in messages and rows; default: device and its number")] = None
+    kind: Annotated[str | None, Meta(description="a kind below; gives size and memory where they are not given")] = None
+    size: Annotated[int | str | None, Meta(description="of the aperture")] = None
+    base: Annotated[
+        int | None, Meta(description="physical address; default: the board chooses, in its device window")
+    ] = None
+    memory: Annotated[
+        bool | None,
+        Meta(description="whether the aperture is memory, which could hold page headers, and not registers"),
+    ] = None
+    arrival: Annotated[
+        Arrival, Meta(description="found at start-up, or plugged in when the configuration was believed known")
+    ] = Arrival.CONFIGURATION
+    departure: Annotated[
+        Departure,
+        Meta(description="when all have come: stays, pulled out, back where it was, or back at another address"),
+    ] = Departure.NEVER
 
 
 class Scenario(Strict, frozen=True, kw_only=True):
     """A whole scenario file."""
 
-    summary: str = ""
-    board: str = "coyotos128"
-    seed: int = 1
-    strategies: list[str] | None = None
-    mappings: list[Mapping] | None = None
+    summary: Annotated[str, Meta(description="one line, for `cfemu scenarios` and the head of a report")] = ""
+    board: Annotated[str, Meta(description="one of `cfemu boards`")] = "coyotos128"
+    seed: Annotated[int, Meta(description="of the guest's own pseudo-random choices")] = 1
+    strategies: Annotated[list[str] | None, Meta(description="default: all")] = None
+    mappings: Annotated[list[Mapping] | None, Meta(description="default: all")] = None
     kernel: KernelTable = KernelTable()
     reserve: ReserveTable = ReserveTable()
     bank: BankTable = BankTable()
@@ -181,7 +234,10 @@ class Scenario(Strict, frozen=True, kw_only=True):
 class ScenarioFile(Scenario, frozen=True, kw_only=True):
     """And what is of the file alone: plugins, from its directory. What they define is named by the rest."""
 
-    plugins: list[str] = []
+    plugins: Annotated[
+        list[str],
+        Meta(description="files with strategies, workloads, boards and kinds of devices, from this file's directory"),
+    ] = []
 
     def scenario(self) -> Scenario:
         """The file's content."""

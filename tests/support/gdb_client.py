@@ -118,10 +118,11 @@ def run_gdb(elf: Path, port: int, commands: Sequence[str]) -> str:
     arguments = [option for command in (*before, *commands, "detach") for option in ("-ex", command)]
     done = subprocess.run(
         [GDB, "-q", "-nx", "-batch", *arguments, str(elf)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # in the order in which a user sees it
         text=True,
         timeout=SECONDS * 5,
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    return done.stdout + done.stderr
+    return done.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("compare", "test", "test-slow", "mutation", "bench", "firmware", "lint", "clean", "help")
+TARGETS = ("compare", "test", "test-slow", "mutation", "bench", "firmware", "docs", "lint", "clean", "help")
 
 # What the stand-in does for `-m venv`: a Python with ensurepip, Debian's without, and one that can do nothing.
 WHOLE = 'case "$*" in *"-m venv"*) make_venv;; esac'
@@ -129,4 +129,4 @@ def test_the_project_file_names_what_the_code_needs() -> None:
 
     assert project["scripts"] == {"cfemu": "kernel_model.cli:main"}
     assert "unicorn>=2.1.4,<2.2" in project["dependencies"]
-    assert set(project["optional-dependencies"]) == {"cluster", "notebook", "dev"}
+    assert set(project["optional-dependencies"]) == {"cluster", "docs", "notebook", "dev"}

@@ -66,8 +66,8 @@ def table(summaries: list[campaign.Summary]) -> str:
 def remarks(levels: list[str]) -> str:
     """Which tests are left out at these levels or end with an explanation, and why."""
     left_out = [(name, why.reason) for name, why in EXCLUDED.items() if any(excluded(name, level) for level in levels)]
-    lines = [f"{len(left_out)} tests are excluded:", *(f"- {name}: {reason}" for name, reason in left_out)]
-    lines += ["", f"{len(EXPLAINED)} tests do not end with status 0, for a reason:"]
+    lines = [f"{len(left_out)} tests are excluded:", "", *(f"- {name}: {reason}" for name, reason in left_out)]
+    lines += ["", f"{len(EXPLAINED)} tests do not end with status 0, for a reason:", ""]
     lines += [f"- {name}: {e.machine}, QEMU {e.qemu}: {e.reason}" for name, e in EXPLAINED.items()]
     return "\n".join(lines)
 
