@@ -155,7 +155,10 @@ def scenario_page() -> str:
     info = types.type_info(ScenarioFile)
     assert isinstance(info, types.StructType)
     for title, struct in _structs(info):
-        lines += [f"## {title}", "", inspect.cleandoc(struct.cls.__doc__ or "").split(": ", 1)[-1].capitalize(), ""]
+        about = (
+            inspect.cleandoc(struct.cls.__doc__ or "").split(": ", 1)[-1] if struct is not info else "keys at its top."
+        )
+        lines += [f"## {title}", "", about[:1].upper() + about[1:].replace("``", "`"), ""]
         lines += table(("key", "value", "default", "meaning"), _keys(struct))
     lines += ["## Names", "", "### Boards", "", "Also the values of `--board`.", ""]
     lines += table(("board", ""), ((f"`{name}`", board.summary) for name, board in BOARDS.items()))
