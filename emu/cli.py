@@ -34,6 +34,7 @@ __all__ = [
     "TimingName",
     "TimingOption",
     "TlbOption",
+    "check_output",
     "execute",
     "machine_options",
     "new_app",
@@ -278,6 +279,13 @@ def machine_options(
 
     numbers = Numbers() if costs is None else read_numbers(costs)
     return MachineOptions(engine.value, timing.value, clock.value, numbers, tlb)
+
+
+def check_output(target: Path, *sources: Path | None) -> None:
+    """UsageError when the file that is to be written is one of those that are read."""
+    for source in sources:
+        if source is not None and source.exists() and target.exists() and source.samefile(target):
+            raise UsageError(f"{target}: it is read, too; name another file to write")
 
 
 def show_counters(counters: "Counters") -> None:

@@ -48,7 +48,10 @@ class Recording:
         self._failed = self._closed = False
         self._before = machine.counters()
         self._regions = _regions(machine)
-        self.writer = TraceWriter(path, _header(machine, source, files))
+        try:
+            self.writer = TraceWriter(path, _header(machine, source, files))
+        except OSError as error:
+            raise UsageError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from error
         machine.start_recording(self._write)
 
     def _write(self, code: NDArray[np.uint8], a: NDArray[np.uint32], b: NDArray[np.uint32]) -> None:

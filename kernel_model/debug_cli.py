@@ -20,6 +20,7 @@ from emu.cli import (
 )
 from emu.errors import UsageError
 from kernel_model.row_options import (
+    DEFAULT_BOARD,
     BoardOption,
     ElfArgument,
     EngineOption,
@@ -102,7 +103,7 @@ def gdb(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one and prints it.")
     ] = ANY_FREE_PORT,
     memory: MemoryOption = 512,
-    board: BoardOption = "coyotos128",
+    board: BoardOption = None,
     engine: EngineOption = EngineName.AUTO,
     script: InputOption = None,
     load: LoadOption = None,
@@ -146,7 +147,7 @@ def step(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each command.")] = False,
     memory: MemoryOption = 512,
-    board: BoardOption = "coyotos128",
+    board: BoardOption = None,
     engine: EngineOption = EngineName.AUTO,
     typed: InputOption = None,
     load: LoadOption = None,
@@ -178,7 +179,7 @@ class Program:
     """What was said of a program; ``typed``: a file that is typed on its console."""
 
     elf: Path | None
-    board: str
+    board: str | None
     load: tuple[str, ...]
     symbols: tuple[Path, ...]
     strict: bool
@@ -193,14 +194,15 @@ def open_target(
     on_console: Callable[[bytes], None] | None,
 ) -> "Target":
     """The program on its board, or the recorded row. UsageError unless it is one of them."""
-    if row.is_wanted(program.elf) and (program.load or program.symbols or program.typed or program.strict):
-        raise UsageError("--load, --symbols, --input and --strict are about a program")
+    of_program = program.board or program.load or program.symbols or program.typed or program.strict
+    if row.is_wanted(program.elf) and of_program:
+        raise UsageError("--board, --load, --symbols, --input and --strict are about a program")
     if program.elf is not None:
         from emu.debug.target import open_elf
         from emu.foreground import Setup
 
         what = Setup(
-            *(program.elf, program.board, options),
+            *(program.elf, program.board or DEFAULT_BOARD, options),
             load=program.load,
             symbols=program.symbols,
             strict=program.strict,

@@ -25,10 +25,14 @@ class ChosenRow:
     plan: Plan
     workload: Workload | None
 
-    def __str__(self) -> str:
-        job = self.job
+    @property
+    def name(self) -> str:
+        """Without the board."""
         only = f", {self.workload.name}" if self.workload else ""
-        return f"{job.strategy}, {job.mapping.value} on {job.scenario.board}{only}"
+        return f"{self.job.strategy}, {self.job.mapping.value}{only}"
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.job.scenario.board}"
 
 
 def choose_row(

@@ -15,12 +15,14 @@ from emu.cli import (
     TimingName,
     TimingOption,
     TlbOption,
+    check_output,
     machine_options,
     report_error,
     show_counters,
 )
 from emu.errors import UsageError
 from kernel_model.row_options import (
+    DEFAULT_BOARD,
     BoardOption,
     ElfArgument,
     EngineOption,
@@ -40,7 +42,7 @@ __all__ = ["register"]
 
 RECORD_EPILOG = """\b
 Examples:
-  cfemu trace record hello.elf
+  cfemu trace record examples/hello.elf --board m5475evb
   cfemu trace record vmlinux --board m5475evb -o boot.trace < commands.txt
   cfemu trace record --scenario default --strategy grow --mapping paged-8k --workload ping-pong -o ping-pong.trace
 and then
@@ -56,9 +58,12 @@ Exit status: as for `cfemu run`; of a scenario 0, 2 for bad input.
 
 def register(trace_app: typer.Typer) -> None:
     """Add ``record`` to the group ``trace``."""
-    trace_app.command("record", epilog=RECORD_EPILOG, help="Run a program, or a row of a scenario, and record it.")(
-        record
+    command = trace_app.command(
+        "record", epilog=RECORD_EPILOG, help="Run a program, or a row of a scenario, and record it."
     )
+    command(record)
+    commands = trace_app.registered_commands
+    commands.insert(0, commands.pop())  # the first thing that anybody does
 
 
 def record(
@@ -73,7 +78,7 @@ def record(
     strategy: StrategyOption = None,
     mapping: MappingOption = None,
     workload: WorkloadOption = None,
-    board: BoardOption = "coyotos128",
+    board: BoardOption = None,
     engine: EngineOption = EngineName.AUTO,
     max_instructions: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Of a program: stop after N.", show_default=False)
@@ -92,24 +97,29 @@ def record(
 ) -> None:
     options = machine_options(engine, timing, clock, costs, tlb)
     row = Row(scenario, strategy, mapping, workload)
-    if row.is_wanted(elf) and any((max_instructions, timeout, load, symbols)):
-        raise UsageError("--max-instructions, --timeout, --load and --symbols are about a program")
+    if row.is_wanted(elf) and any((board, max_instructions, timeout, load, symbols)):
+        raise UsageError("--board, --max-instructions, --timeout, --load and --symbols are about a program")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
-    status = 0
+    read = [elf, costs, *(symbols or ()), *(Path(text.rpartition("@")[0]) for text in load or ())]
     if elf is not None:
         path = output or Path(f"{elf.stem}.trace")
-        status = program((elf, board), options, path, (load, symbols, max_instructions, timeout), json)
+        check_output(path, *read)
+        how = (load, symbols, max_instructions, timeout)
+        status, reason = program((elf, board or DEFAULT_BOARD), options, path, how, json)
     else:
         from kernel_model.recording import record_scenario
 
         path = output or Path(f"{Path(scenario or '').stem}.trace")
-        for note in record_scenario(path, scenario, strategy, mapping, workload, options):
+        check_output(path, *read, Path(scenario or ""))
+        notes = record_scenario(path, scenario, strategy, mapping, workload, options)
+        for note in notes:
             print(f"cfemu: {note}", file=sys.stderr)
+        status, reason = 0, "; ".join(notes) or "the scenario has run"
     from emu.trace.format import Trace
     from emu.trace.tables import print_recorded
 
-    print_recorded(Trace(path), json)
+    print_recorded(Trace(path), reason, json)
     raise typer.Exit(status)
 
 
@@ -119,8 +129,8 @@ def program(
     path: Path,
     how: tuple[list[str] | None, list[Path] | None, int | None, float | None],
     json: bool,
-) -> int:
-    """Run a program as `cfemu run` does, recording; its exit status."""
+) -> tuple[int, str]:
+    """Run a program as `cfemu run` does, recording; its exit status, and why it ended."""
     from emu.foreground import Budget, Setup, run_file
 
     load, symbols, instructions, seconds = how
@@ -130,4 +140,4 @@ def program(
         report_error(report.error)
     if report.note:
         print(f"cfemu: {report.note}", file=sys.stderr)
-    return report.exit_status
+    return report.exit_status, report.reason

@@ -28,6 +28,6 @@ def record_scenario(
     elf = load_nucleus(nucleus_of(row.job.scenario).path)
     with (
         Session(row.job.scenario, row.plan, elf, row.job.options) as session,
-        record(session.machine, path, source=str(row)) as recording,
+        record(session.machine, path, source=row.name) as recording,
     ):
         return play(session, row.workload, recording.begin_phase)

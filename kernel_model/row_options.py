@@ -10,6 +10,7 @@ from emu.cli import EngineName
 from emu.errors import UsageError
 
 __all__ = [
+    "DEFAULT_BOARD",
     "BoardOption",
     "ElfArgument",
     "EngineOption",
@@ -23,6 +24,8 @@ __all__ = [
     "SymbolsOption",
     "WorkloadOption",
 ]
+
+DEFAULT_BOARD = "coyotos128"
 
 ElfArgument = Annotated[
     Path | None, typer.Argument(metavar="[ELF]", help="A big-endian m68k ELF file.", show_default=False)
@@ -40,7 +43,12 @@ MappingOption = Annotated[
 WorkloadOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Run this workload only, after the boot.", show_default=False)
 ]
-BoardOption = Annotated[str, typer.Option(metavar="NAME", help="Of a program; see `cfemu boards`.")]
+BoardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help=f"Of a program; see `cfemu boards`. [default: {DEFAULT_BOARD}]", show_default=False
+    ),
+]
 EngineOption = Annotated[EngineName, typer.Option(help="How to run it; all give the same counts.")]
 InputOption = Annotated[
     Path | None,
@@ -68,7 +76,9 @@ class Row:
 
     def is_wanted(self, elf: Path | None) -> bool:
         """Whether it is the row that is meant, and no program. UsageError unless just one of them is."""
-        if (elf is None) == (self.scenario is None):
+        if elf is not None and self.scenario is not None:
+            raise UsageError("a program and a scenario: name one of them")
+        if elf is None and self.scenario is None:
             raise UsageError("name either a program or, with --scenario, a scenario")
         if self.scenario is None and any((self.strategy, self.mapping, self.workload)):
             raise UsageError("--strategy, --mapping and --workload are about a scenario")

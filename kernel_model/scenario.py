@@ -279,8 +279,11 @@ def load_scenario(path: Path | None = None) -> Scenario:
         file = packaged[str(file)]
     try:
         text = file.read_bytes()
+    except FileNotFoundError:
+        known = ", ".join(packaged)
+        raise ScenarioError(str(file), "", f"no such file, and no scenario of that name; known: {known}") from None
     except OSError as error:
-        raise ScenarioError(str(file), "", error.strerror or "cannot be read") from None
+        raise ScenarioError(str(file), "", (error.strerror or "cannot be read").lower()) from None
     return parse_scenario(text, str(path if path is not None else file.name), file.parent)
 
 

@@ -77,7 +77,8 @@ def print_info(trace: Trace) -> None:
     totals, mmu = found["totals"], found["mmu"]
     table = _plain()
     rows: list[tuple[str, str]] = [
-        ("source", f"{found['source']} {found['board']}".strip()),
+        ("source", found["source"]),
+        *([("board", found["board"])] if found["board"] else []),
         *(("firmware", f"{f['name']}  sha256 {f['sha256'][:16]}") for f in found["firmware"]),
     ]
     if mmu:
@@ -99,11 +100,11 @@ def print_info(trace: Trace) -> None:
     console.print(table)
 
 
-def print_recorded(trace: Trace, json: bool) -> None:
-    """What was recorded, in a line or as JSON."""
+def print_recorded(trace: Trace, reason: str, json: bool) -> None:
+    """What was recorded, in a line or as JSON; ``reason``: why the run ended."""
     totals = trace.totals
     if json:
-        print_json("record", trace_to_dict(trace))
+        print_json("record", {"reason": reason} | trace_to_dict(trace))
     elif totals:
         misses = totals.itlb_misses + totals.dtlb_misses
         print(
@@ -169,8 +170,9 @@ def print_explanation(found: Explanation) -> None:
     console.print()
     console.print(_cause_table(found))
     for title, rows in shown.items():
-        console.print()
-        console.print(_class_table(title, rows))
+        if title != "phase" or list(rows) != ["0"]:  # a trace without phases has a nameless one
+            console.print()
+            console.print(_class_table(title, rows))
     console.print()
     console.print(_histogram_table(found.histogram))
     if found.what_if:

@@ -48,7 +48,7 @@ def test_a_row_of_a_scenario_is_one_json_object(capfd: pytest.CaptureFixture[str
     assert cfemu("trace", "record", "--scenario", "default", *arguments, "-o", "boot.trace", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     assert found["schema"] == "cfemu-trace-record/1"
-    assert found["source"] == "reserve, paged-8k on coyotos128, boot"
+    assert found["source"] == "reserve, paged-8k, boot"
     assert found["mmu"]["itlb_entries"] == 16
     assert found["phases"] == ["boot"]
     totals = found["totals"]
@@ -71,9 +71,11 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
     ("arguments", "message"),
     [
         ((), "name either a program or, with --scenario, a scenario"),
-        ((HELLO, "--scenario", "default"), "name either a program or, with --scenario, a scenario"),
+        ((HELLO, "--scenario", "default"), "a program and a scenario: name one of them"),
         ((HELLO, "--strategy", "grow"), "--strategy, --mapping and --workload are about a scenario"),
-        (("--scenario", "default", "--timeout", "9"), "--max-instructions, --timeout, --load and --symbols are"),
+        (("--scenario", "default", "--timeout", "9"), "--board, --max-instructions, --timeout, --load and"),
+        (("--scenario", "default", "--board", "m5475evb"), "--board, --max-instructions, --timeout, --load and"),
+        (("--scenario", "nope"), "nope: no such file, and no scenario of that name; known: as-at-head, default"),
         (("--scenario", "default", "--strategy", "grow", "--mapping", "acr"), "grow, acr: grow extends one heap"),
         (("--scenario", "default", "--workload", "nope"), "--workload: unknown name 'nope'"),
         (("missing.elf",), "missing.elf: no such file"),
@@ -81,7 +83,7 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
         ((HELLO, "--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
         (
             (HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"),
-            "No such file or directory: 'no/such/folder.trace'",
+            "no/such/folder.trace: no such file or directory",
         ),
     ],
 )
@@ -116,3 +118,24 @@ def test_of_a_killed_recording_everything_is_readable_up_to_the_kill(tmp_path: P
     result = replay(trace)
     assert result.references > 100_000
     assert result.first_difference is None
+
+
+def test_what_is_read_is_not_written(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    elf = tmp_path / "h.elf"
+    elf.write_bytes(HELLO.read_bytes())
+    assert cfemu("trace", "record", elf, "--board", "m5475evb", "-o", elf) == 2
+    assert cfemu("trace", "record", elf, "--board", "m5475evb") == 0
+    trace = tmp_path / "h.trace"
+    before = trace.read_bytes()
+    capfd.readouterr()
+    assert cfemu("trace", "export", trace, trace, "--to", "chrome") == 2
+    assert cfemu("trace", "import", trace, trace, "--from", "din") == 2
+    assert capfd.readouterr().err.count("it is read, too; name another file to write") == 2
+    assert (elf.read_bytes(), trace.read_bytes()) == (HELLO.read_bytes(), before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.elf", "h.trace"]
+
+
+def test_why_a_run_ended_is_in_the_json(capfd: pytest.CaptureFixture[str]) -> None:
+    options = ("--board", "m5475evb", "--max-instructions", 100, "--json")
+    assert cfemu("trace", "record", HELLO, *options) == 0
+    assert json.loads(capfd.readouterr().out)["reason"] == "INSTRUCTIONS"

@@ -118,7 +118,7 @@ def test_not_toml() -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="No such file"):
+    with pytest.raises(ScenarioError, match="no such file"):
         load_scenario(tmp_path / "none.toml")
 
 
