@@ -187,7 +187,10 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: Exception) -> None:
     """One line on stderr, and under it the guest's state where the guest is to blame."""
-    print(f"cfemu: {printable(str(error))}", file=sys.stderr)
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        text = f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+    print(f"cfemu: {printable(text)}", file=sys.stderr)
     if isinstance(error, GuestError) and error.state:
         print(error.state, file=sys.stderr)
 

@@ -231,7 +231,8 @@ class Machine:
             except UsageError:
                 end = segment.paddr + segment.memsz
                 raise UsageError(
-                    f"{elf.path}: segment {segment.paddr:#x}..{end:#x} is outside the memory of board {self.board.name}"
+                    f"{elf.path}: segment {segment.paddr:#x}..{end:#x} is outside the memory of board "
+                    f"{self.board.name}; `cfemu boards` lists others"
                 ) from None
             self.write_physical(segment.paddr, segment.data + bytes(segment.memsz - len(segment.data)))
         self.elf = elf

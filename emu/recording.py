@@ -28,7 +28,7 @@ __all__ = ["Recording", "record"]
 
 
 def record(machine: Machine, path: str | Path, *, source: str = "", files: Iterable[Elf] = ()) -> "Recording":
-    """Record ``machine`` in the file ``path``, which is replaced, until the recording is closed.
+    """Record ``machine`` in the file ``path`` until the recording is closed; what was there is ``path``.old then.
 
     ``source``: one line that says what ran, else the program's name; ``files``: programs beside the machine's own.
     UsageError when the machine is being recorded already, and OSError when the file cannot be written.
@@ -49,7 +49,10 @@ class Recording:
         self._before = machine.counters()
         self._regions = _regions(machine)
         try:
-            self.writer = TraceWriter(path, _header(machine, source, files))
+            header = _header(machine, source, files)
+            if Path(path).is_file():
+                Path(path).replace(f"{path}.old")
+            self.writer = TraceWriter(path, header)
         except OSError as error:
             raise UsageError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from error
         machine.start_recording(self._write)

@@ -48,8 +48,10 @@ def read_numbers(path: str | Path) -> Numbers:
         raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     try:
         file = msgspec.toml.decode(text, type=_File)
-    except msgspec.DecodeError as error:
+    except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a TOML file: {error}") from error
     known = set(Costs.__dataclass_fields__)
     for name in file.costs:
         if name not in known:

@@ -100,8 +100,8 @@ class Comparison(Tabular):
 def compare(
     scenario: str | Path | MappingOf[str, Any] | Scenario | None = None,
     *,
-    strategies: Sequence[str] = (),
-    mappings: Sequence[str] = (),
+    strategies: str | Sequence[str] = (),
+    mappings: str | Sequence[str] = (),
     seed: int | None = None,
     engine: str = "auto",
     timing: str = "flat",
@@ -112,14 +112,20 @@ def compare(
     """Compare kernel-heap strategies, as ``cfemu compare`` does.
 
     ``scenario``: a file, a name of ``cfemu scenarios``, or a dict of the same form; default: the scenario default.
-    ``strategies``, ``mappings``, ``seed``: instead of the scenario's; ``engine``, ``timing``, ``clock``, ``costs`` (a
-    file of numbers): as for the command; ``workers``: processes, one a processor by default. UsageError for bad input,
-    GuestError when the guest cannot go on. An interrupt ends it early, with the rows that were finished.
+    ``strategies``, ``mappings`` (a name or several), ``seed``: instead of the scenario's; ``engine``, ``timing``,
+    ``clock``, ``costs`` (a file of numbers): as for the command; ``workers``: processes, one a processor by default.
+    UsageError for bad input, GuestError when the guest cannot go on. An interrupt ends it early, with the rows that
+    were finished.
     """
     numbers = Numbers() if costs is None else read_numbers(Path(costs))
     options = MachineOptions(engine, timing, clock, numbers)
-    selection = Selection(tuple(strategies), tuple(mappings), seed)
+    selection = Selection(_names(strategies), _names(mappings), seed)
     return compare_scenario(_scenario(scenario), selection, options, workers)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _scenario(given: str | Path | MappingOf[str, Any] | Scenario | None) -> Scenario:

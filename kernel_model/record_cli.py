@@ -49,7 +49,7 @@ and then
   cfemu trace replay ping-pong.trace --entries 16 --entries 64
 
 The counts are those of a run without a recording; input and Ctrl-C as for `cfemu run`. The file is a stream: of a run
-that was killed everything is readable up to the kill.
+that was killed everything is readable up to the kill. A file that was there before is kept as FILE.old.
 
 \b
 Exit status: as for `cfemu run`; of a scenario 0, 2 for bad input.
@@ -112,7 +112,12 @@ def record(
 
         path = output or Path(f"{Path(scenario or '').stem}.trace")
         check_output(path, *read, Path(scenario or ""))
-        notes = record_scenario(path, scenario, strategy, mapping, workload, options)
+        try:
+            notes = record_scenario(path, scenario, strategy, mapping, workload, options)
+        except KeyboardInterrupt:
+            if path.exists():
+                print(f"cfemu: interrupted; {path} has what was recorded", file=sys.stderr)
+            raise
         for note in notes:
             print(f"cfemu: {note}", file=sys.stderr)
         status, reason = 0, "; ".join(notes) or "the scenario has run"

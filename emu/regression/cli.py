@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import EngineName, JsonOption
+from emu.cli import EngineName, JsonOption, check_output
 from emu.errors import UsageError
 
 __all__ = ["register"]
@@ -78,6 +78,8 @@ def check(
     from emu.regression.compare import compare_all, print_comparison
     from emu.regression.programs import Conditions, measure_files
 
+    if junit is not None:
+        check_output(junit, baseline, *(files or ()))
     accepted = read(baseline) if baseline.exists() else {}
     if not update and not accepted:
         what = "is empty" if baseline.exists() else "does not exist"
@@ -106,6 +108,8 @@ def diff(
     from emu.regression.compare import compare_all, print_comparison
     from emu.regression.results import is_json, read_results
 
+    if junit is not None:
+        check_output(junit, before, after)
     entries = [read_results(path) if is_json(path) else read(path) for path in (before, after)]
     comparison = compare_all(*entries)
     print_comparison(comparison, f"{before} -> {after}", json=json, junit=junit)

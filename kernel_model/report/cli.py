@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import JsonOption
+from emu.cli import JsonOption, check_output
 from emu.errors import UsageError
 
 __all__ = ["register"]
@@ -52,6 +52,7 @@ def report(
         raise UsageError(f"{out}: is a directory")
     if not out.parent.is_dir():
         raise UsageError(f"{out}: there is no directory {out.parent}")
+    check_output(out, *(sources or ()))
     from kernel_model.report.make import make_report
 
     made = make_report(sources or [], out, workers)

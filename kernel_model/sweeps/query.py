@@ -35,7 +35,9 @@ def ask(path: Path, sql: str) -> Answer:
 def ask_table(runs: Any, sql: str) -> Answer:
     """The same of a table in memory (``pyarrow.Table``)."""
     with _connection(runs) as connection:
-        result = connection.execute(sql)
+        result: Any = connection.execute(sql)  # None where there is nothing to do, whatever its type says
+        if result is None:
+            raise UsageError("SQL: there is no question")
         names = [column[0] for column in result.description or ()]
         return Answer(names, result.fetchall() if names else [])
 

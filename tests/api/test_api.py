@@ -225,7 +225,7 @@ def test_a_sweep_is_its_file(tmp_path: Path) -> None:
 def test_bad_input_is_one_line() -> None:
     for call, message in (
         (lambda: compare({"bord": "x"}), "scenario: bord: unknown key"),
-        (lambda: compare("nowhere.toml"), "nowhere.toml: No such file or directory"),
+        (lambda: compare("nowhere.toml"), "nowhere.toml: no such file"),
         (lambda: compare(strategies=["none"]), "--strategy: unknown name 'none'"),
         (lambda: compare(timing="none"), "timing 'none'"),
         (lambda: sweep({"axes": {"none": [1]}}), "sweep: axes.none: unknown key"),
@@ -280,3 +280,10 @@ def test_without_pandas_it_says_what_to_install(comparison: Comparison, monkeypa
     with pytest.raises(UsageError, match=r"install cfemu\[notebook\]"):
         comparison.to_pandas()
     assert comparison.to_arrow().num_rows == 2
+
+
+def test_one_name_may_stand_without_a_list() -> None:
+    from kernel_model import compare
+
+    rows = compare("default", strategies="head", mappings="acr").rows
+    assert [(row.strategy, row.mapping) for row in rows] == [("head", "acr")]

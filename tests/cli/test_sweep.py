@@ -309,6 +309,7 @@ def test_bad_sql_is_one_line(whole: Undisturbed, sql: str, message: str) -> None
         (("sweep", "{good}", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"), "a cluster has its own"),
         (("query", "none.parquet", "SELECT 1"), "none.parquet: no such file"),
         (("query", "{bad}", "SELECT 1"), "bad.toml: not a Parquet file"),
+        (("query", "{rows}", ""), "SQL: there is no question"),
         (("rerun", "{rows}"), "give --row N or --random N"),
         (("rerun", "{rows}", "--row", "10"), "--row 10: "),
         (("rerun", "{rows}", "--random", "11"), "--random 11: "),

@@ -139,3 +139,9 @@ def test_why_a_run_ended_is_in_the_json(capfd: pytest.CaptureFixture[str]) -> No
     options = ("--board", "m5475evb", "--max-instructions", 100, "--json")
     assert cfemu("trace", "record", HELLO, *options) == 0
     assert json.loads(capfd.readouterr().out)["reason"] == "INSTRUCTIONS"
+
+
+def test_an_older_trace_is_kept(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for _ in range(2):
+        assert cfemu("trace", "record", HELLO, "--board", "m5475evb", "-o", "t.trace") == 0
+    assert (tmp_path / "t.trace.old").read_bytes() == (tmp_path / "t.trace").read_bytes()
