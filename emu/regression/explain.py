@@ -67,6 +67,7 @@ class Explanation:
     handler: str
     unfinished: tuple[str, ...]
     regions: tuple[str, str] = ("", "")  # of the two misses of ``first``
+    entry: str = ""
 
     @property
     def same(self) -> bool:
@@ -88,6 +89,8 @@ class Explanation:
             by = f" by {self.handler}" if self.handler else ""
             lines.append(f"one access misses again and again: the refill{by} does not serve it")
             lines.append(f"  {self.repeated.count:,} times in a row: {self.repeated.miss.describe(self.page_bits)}")
+            if self.entry:
+                lines.append(f"  {self.entry}")
         if self.unfinished:
             by = f" {self.handler}" if self.handler else ""
             lines.append(f"the handler{by} has not returned from:")
@@ -168,7 +171,7 @@ def _with_logs(
         )
     partial = any(log is not None and len(log.misses) >= LOG_LENGTH for log in (old, new))
     return Explanation(
-        changes, uncounted, pages, first, repeated, bits, partial, after.handler, after.unfinished, regions
+        changes, uncounted, pages, first, repeated, bits, partial, after.handler, after.unfinished, regions, after.entry
     )
 
 

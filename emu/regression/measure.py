@@ -96,7 +96,14 @@ def _of_machine(machine: "Machine", since: Mark | None) -> Measurement:
         log = MissLog(bits, tuple(_miss(error, symbol) for error in begun))
         unfinished = _unfinished(machine, bits)
     return Measurement(
-        found.totals, found.by_region, found.by_symbol, log, tuple(machine.regions), _handler(machine), unfinished
+        found.totals,
+        found.by_region,
+        found.by_symbol,
+        log,
+        tuple(machine.regions),
+        _handler(machine),
+        unfinished,
+        _last_entry(machine.core.state["mmu"]),
     )
 
 
@@ -130,6 +137,20 @@ def _begun_misses(machine: "Machine") -> NDArray[np.void]:
     errors = machine.begun_access_errors()
     misses: NDArray[np.void] = errors[np.isin(errors["fs"], MISS_STATUS)]
     return misses
+
+
+def _last_entry(mmu: Any) -> str:
+    """The TLB entry that MMUOR allocated or accessed last, in words."""
+    from emu.mmu.dump import entry_line  # with numba
+
+    address, base = int(mmu["aa"]), int(mmu["dtlb_base"])
+    side = int(address >= base)
+    index = address - base * side
+    if index >= int(mmu["entries"][side]):
+        return ""
+    tag, data = int(mmu["tag"][side][index]), int(mmu["data"][side][index])
+    line = " ".join(entry_line(address, tag, data).split()[1:])
+    return f"the TLB entry that MMUOR allocated or accessed last, {address}: {line}"
 
 
 def _handler(machine: "Machine") -> str:

@@ -109,8 +109,9 @@ def _miss(line: str) -> Miss:
 class Measurement:
     """Counts of one run or phase. ``totals``: some of FIGURES; a table that was not counted is None.
 
-    ``regions``, ``handler`` (symbol of the miss handler) and ``unfinished`` (in words, access errors whose handlers
-    have not returned) serve explanations, and are in no baseline; ``run``: how `cfemu check` repeats it.
+    ``regions``, ``handler`` (symbol of the miss handler), ``unfinished`` (in words, access errors whose handlers have
+    not returned) and ``entry`` (in words, the TLB entry accessed last) serve explanations, and are in no baseline;
+    ``run``: how `cfemu check` repeats it.
     """
 
     totals: Mapping[str, int]
@@ -120,6 +121,7 @@ class Measurement:
     regions: tuple[Region, ...] = field(default=(), compare=False)
     handler: str = field(default="", compare=False)
     unfinished: tuple[str, ...] = field(default=(), compare=False)
+    entry: str = field(default="", compare=False)
     run: Mapping[str, str | int] = field(default_factory=dict)
 
     def kept(self) -> "Measurement":

@@ -40,6 +40,7 @@ CHANGES = (
         (
             "one access misses again and again: the refill by access_error does not serve it",
             "times in a row: supervisor write of page 0x40000000 at PC",
+            "the TLB entry that MMUOR allocated or accessed last, 32: 40000000 0001C278 invalid",
             "(fill_queue+",
             "region queue: data misses 24 -> ",
         ),
