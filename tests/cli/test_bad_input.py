@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel_model.cli import execute_with_plugins
 from tests.support import elfgen as e
 from tests.support.command import Outcome, runner
 
@@ -155,3 +156,24 @@ def test_the_state_names_symbol_and_instruction(cfemu: Cfemu, tmp_path: Path) ->
 
     assert "lost_function+0x8" in outcome.stderr
     assert "move.l" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "a.toml", "--out", "a.toml"),
+        ("check", "a.toml", "--junit", "a.toml"),
+        ("diff", "a.toml", "a.toml", "--junit", "./a.toml"),
+        ("trace", "export", "a.toml", "a.toml", "--to", "parquet"),
+    ],
+)
+def test_a_file_that_is_read_is_not_written(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.toml").write_text("mine")
+    assert execute_with_plugins(list(arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "it is read, too; name another file to write" in error
+    assert (tmp_path / "a.toml").read_text() == "mine"
