@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emu.elf import Elf, load_elf
     from emu.errors import CfemuError, GuestError, UsageError
     from emu.machine import Machine, RunResult, StopReason
+    from emu.recording import Recording, record
     from emu.tabular import Table
     from emu.trace.questions import Trace
 
@@ -33,6 +34,7 @@ __all__ = [
     "Elf",
     "GuestError",
     "Machine",
+    "Recording",
     "RunResult",
     "StopReason",
     "Table",
@@ -40,6 +42,7 @@ __all__ = [
     "UsageError",
     "get_board",
     "load_elf",
+    "record",
 ]
 
 _HOMES = {
@@ -50,6 +53,7 @@ _HOMES = {
     "Elf": "emu.elf",
     "GuestError": "emu.errors",
     "Machine": "emu.machine",
+    "Recording": "emu.recording",
     "RunResult": "emu.machine",
     "StopReason": "emu.machine",
     "Table": "emu.tabular",
@@ -57,6 +61,7 @@ _HOMES = {
     "UsageError": "emu.errors",
     "get_board": "emu.board",
     "load_elf": "emu.elf",
+    "record": "emu.recording",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one of ours
