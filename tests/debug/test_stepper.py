@@ -325,6 +325,30 @@ def test_misses_and_loads_both_ways(hello: Stepper) -> None:
     assert hello.source.now == loaded
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("continue", "continue", "next-miss"),
+        ("goto 99999", "goto 99999"),
+        ("goto 1090", "next-miss", "why", "goto 99999", "step"),
+        ("continue", "goto 1090", "continue", "next-load any", "next", "finish"),
+    ],
+)
+def test_nobody_runs_past_the_end(hello: Stepper, lines: tuple[str, ...]) -> None:
+    assert "HALT instruction" in say(hello, *lines)
+    assert hello.source.now.instructions == hello.source.last.instructions == 1329
+
+
+def test_an_instruction_beyond_the_end_does_not_exist(hello: Stepper) -> None:
+    text = say(hello, "goto 99999").splitlines()[0]
+    assert text == "instruction 99,999 does not exist, the run ends at 1,329: HALT instruction"
+
+
+def test_from_the_end_a_change_leads_on(hello: Stepper) -> None:
+    say(hello, "continue", "set $pc walk", "step")
+    assert hello.source.symbol(hello.source.pc).startswith("walk+")
+
+
 def test_reverse_continue_finds_the_previous_load_of_an_entry(hello: Stepper) -> None:
     text = say(hello, "goto 1090", "next-miss", "catch load 44", "continue", "reverse-continue")
     assert text.startswith("1: TLB entry 44 was loaded")
