@@ -127,6 +127,32 @@ def test_a_recording_of_a_program_is_what_the_program_does(tmp_path: Path) -> No
     assert causes[0] == causes[1]
 
 
+@pytest.fixture
+def hello_trace(tmp_path: Path) -> Stepper:
+    """hello.elf, recorded."""
+    setup = Setup(HELLO, "m5475evb")
+    machine = build_machine(setup, read_program(setup))
+    recorded(machine, tmp_path / "hello.trace", lambda machine: machine.run())
+    machine.close()
+    return Stepper(RecordedTrace(tmp_path / "hello.trace"))
+
+
+def test_an_entry_has_one_number_everywhere(hello_trace: Stepper) -> None:
+    text = say(hello_trace, "next-miss", "next-load any")
+    assert "load: dtlb 32: " in text
+    assert "dtlb entry 32 was loaded" in text
+    assert "entry 32 <- " in say(hello_trace, "why")
+    assert hello_trace.last_loaded() == 32
+
+
+def test_a_miss_is_told_with_the_function_that_missed(hello_trace: Stepper) -> None:
+    lines = say(hello_trace, "next-miss").splitlines()
+    assert "by walk" in lines[0]
+    assert " walk: " in lines[1]
+    assert " walk: " in say(hello_trace, "step 4")  # the exception's frame is written
+    assert " access_error: " in say(hello_trace, "step 2")
+
+
 def test_why_in_a_trace(toy: Stepper) -> None:
     say(toy, "goto end", "previous-miss")
     found = why.explain(toy.source, why.last_miss(toy.source))

@@ -1,7 +1,7 @@
 """A recorded trace, as the stepper sees it: event by event, miss by miss, with the TLBs as they were.
 
 Moments count events of the trace (:mod:`emu.trace.events`). There are no registers, no memory and no code; PC is where
-the last run of fetches began. In a foreign trace, of accesses alone, each miss loads its page at once, as in
+the last run of fetches began, or what has missed. In a foreign trace, of accesses alone, each miss loads its page at once, as in
 `cfemu trace replay`; such a miss is a moment in front of its event, and the load one behind it.
 """
 
@@ -123,6 +123,15 @@ class RecordedTrace(Source):
 
     @property
     def pc(self) -> int:
+        """Between a miss and its handler the instruction that missed; else where the last run of fetches began."""
+        for number in range(self._at - 1, max(-1, self._at - 1 - NEAR), -1):
+            code = int(self._events.code[number])
+            if code < e.ASIDE and code & e.MISSED:
+                entered = self._entered(number)
+                if entered is not None:
+                    return int(self._events.a[entered])
+            if code < e.ASIDE and code & e.KIND == FETCH:
+                break
         return int(self._counters[player.PC])
 
     @property
@@ -237,7 +246,8 @@ class RecordedTrace(Source):
             case e.CONTROL_WRITE:
                 return f"{CONTROL.get(a, hex(a))} <- {b:08x}"
             case e.LOADED:
-                return f"{SIDES[a >> 8]} entry {a & 0xFF} was loaded, MMUTR {b:08x}"
+                side, base = a >> 8, int(self._mmu[0]["dtlb_base"])
+                return f"{SIDES[side]} entry {(a & 0xFF) + (base if side == DTLB else 0)} was loaded, MMUTR {b:08x}"
             case e.ENTER:
                 name = VECTORS.get(b & 0xFF, f"vector {b & 0xFF}")
                 return f"exception: {name}, fault status {b >> 8 & 0xFF:X}, PC {a:#010x}"
