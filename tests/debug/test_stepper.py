@@ -349,6 +349,28 @@ def test_from_the_end_a_change_leads_on(hello: Stepper) -> None:
     assert hello.source.symbol(hello.source.pc).startswith("walk+")
 
 
+def test_the_next_load_behind_why_is_that_of_the_entry_it_named(hello: Stepper) -> None:
+    text = say(hello, "goto 1090", "next-miss", "why", "next-load")
+    assert text.startswith("TLB entry 44 was loaded\ninstruction 1,106,")
+    assert say(hello, "previous-load").startswith("TLB entry 44 was loaded\ninstruction 830,")
+    assert say(hello, "next-load").startswith("TLB entry 44 was loaded\ninstruction 1,106,")
+    last = hello.guest.timeline.between(hello.guest.first, hello.guest.moment_at(1090))[-1]
+    assert isinstance(last, Loaded)
+    text = say(hello, "goto 1090", "why", "next-miss", "previous-load")  # moved on: the entry loaded last is meant
+    assert text.startswith(f"TLB entry {last.address} was loaded")
+    assert last.address != 44
+
+
+def test_an_entry_that_was_not_loaded_before(hello: Stepper) -> None:
+    say(hello, "goto 200")
+    assert say(hello, "previous-load 63").startswith("TLB entry 63 was not loaded before\ninstruction 200,")
+    say(hello, "goto start", "next-load any")
+    there = hello.source.now
+    assert say(hello, "previous-load any").startswith("no TLB entry was loaded before\n")
+    assert say(hello, "previous-load").startswith("TLB entry 32 was not loaded before\n")
+    assert hello.source.now == there
+
+
 def test_reverse_continue_finds_the_previous_load_of_an_entry(hello: Stepper) -> None:
     text = say(hello, "goto 1090", "next-miss", "catch load 44", "continue", "reverse-continue")
     assert text.startswith("1: TLB entry 44 was loaded")
@@ -416,6 +438,41 @@ def test_a_step_marks_what_it_loaded_and_changed(hello: Stepper) -> None:
     lines = tables.plain(hello.mmu())
     assert any(line.startswith("MMUTR") and "*" in line for line in lines)
     assert "pc" in next(line for line in tables.plain(hello.registers()) if "*" in line and "pc" in line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "entry"),
+    [
+        (("goto 1090", "next-load any"), 44),
+        (("goto 1090", "next-load any", "previous-load"), 44),
+        (("goto 1090", "catch load 44", "continue"), 44),
+        (("goto 1090", "next-load any", "step"), None),
+    ],
+)
+def test_the_entry_loaded_last_is_marked(hello: Stepper, lines: tuple[str, ...], entry: int | None) -> None:
+    say(hello, *lines)
+    marked = [e.address for e in hello.tlb_entries(DTLB) if e.mark == "load"]
+    assert marked == ([] if entry is None else [entry])
+    assert [e.address for e in hello.tlb_entries(ITLB) if e.mark == "load"] == []
+
+
+def test_entries_that_a_longer_movement_loaded_are_marked(hello: Stepper) -> None:
+    say(hello, "goto 150", "goto 200")  # 32 was loaded before that
+    events = hello.guest.timeline.between(hello.guest.moment_at(150), hello.guest.moment_at(200))
+    expected = [e.address for e in events if isinstance(e, Loaded)]
+    assert len(expected) > 1
+    marks = {mark: [e.address for e in hello.tlb_entries(DTLB) if e.mark == mark] for mark in ("load", "+")}
+    assert marks == {"load": expected[-1:], "+": sorted(expected[:-1])}
+
+
+def test_the_entry_to_see(hello: Stepper) -> None:
+    say(hello, "goto 1090", "next-miss")
+    entries = hello.tlb_entries(DTLB)
+    assert entries[hello.tlb_entry_to_see(DTLB)].mark in ("hit", "next")
+    say(hello, "why")
+    assert entries[hello.tlb_entry_to_see(DTLB)].address == 44
+    say(hello, "next-load any")
+    assert hello.tlb_entries(DTLB)[hello.tlb_entry_to_see(DTLB)].mark == "load"
 
 
 def test_code_around_the_present_instruction(hello: Stepper) -> None:

@@ -145,6 +145,17 @@ def test_an_entry_has_one_number_everywhere(hello_trace: Stepper) -> None:
     assert hello_trace.last_loaded() == 32
 
 
+def test_loads_of_a_trace_both_ways(hello_trace: Stepper) -> None:
+    say(hello_trace, "next-miss")
+    there = hello_trace.source.now
+    assert say(hello_trace, "previous-load any").startswith("no TLB entry was loaded before\n")
+    assert hello_trace.source.now == there
+    text = say(hello_trace, "why", "next-load")
+    assert "load: dtlb 32: " in text
+    assert [x.address for x in hello_trace.tlb_entries(DTLB) if x.mark == "load"] == [32]
+    assert say(hello_trace, "previous-load").startswith("TLB entry 32 was not loaded before\n")
+
+
 def test_a_miss_is_told_with_the_function_that_missed(hello_trace: Stepper) -> None:
     lines = say(hello_trace, "next-miss").splitlines()
     assert "by walk" in lines[0]

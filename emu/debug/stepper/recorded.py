@@ -1,12 +1,13 @@
 """A recorded trace, as the stepper sees it: event by event, miss by miss, with the TLBs as they were.
 
 Moments count events of the trace (:mod:`emu.trace.events`). There are no registers, no memory and no code; PC is where
-the last run of fetches began, or what has missed. In a foreign trace, of accesses alone, each miss loads its page at once, as in
-`cfemu trace replay`; such a miss is a moment in front of its event, and the load one behind it.
+the last run of fetches began, or what has missed. In a foreign trace, of accesses alone, each miss loads its page at
+once, as in `cfemu trace replay`; such a miss is a moment in front of its event, and the load one behind it.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from emu.debug.history import Call, Moment
 from emu.debug.stepper import player
 from emu.debug.stepper.events import SIDES, Event, Loaded, Missed, Raised, Timeline
-from emu.debug.stepper.source import Interrupted, Movement, Refill, Source, describe
+from emu.debug.stepper.source import Interrupted, Movement, Refill, Source, describe, never_loaded
 from emu.debug.stepper.watcher import EntryWatcher
 from emu.errors import UsageError
 from emu.mmu.registers import (
@@ -160,20 +161,23 @@ class RecordedTrace(Source):
         return self._seek(self.timeline.forwards(self.now, self.horizon), _is_load(address))
 
     def previous_load(self, address: int | None) -> Movement:
-        return self._seek(self._past(), _is_load(address))
+        return self._seek(self._past(), _is_load(address), never_loaded(address))
 
     def _past(self) -> Iterable[Event]:
         now = self.now
         return (event for event in self.timeline.backwards(now) if event.moment < now)
 
-    def _seek(self, events: Iterable[Event], wanted: Callable[[Event], bool]) -> Movement:
+    def _seek(
+        self, events: Iterable[Event], wanted: Callable[[Event], bool], otherwise: str = "there is none"
+    ) -> Movement:
         """To the first of ``events`` that is wanted; else stay."""
         with self.excursion():
             found = next((event for event in events if wanted(event)), None)
         if found is None:
-            return self._here("there is none")
+            return self._here(otherwise)
         self.return_to(found.moment)
-        return self._here(": ".join(describe(self, found)))
+        here = self._here(": ".join(describe(self, found)))
+        return replace(here, loaded=found.address) if isinstance(found, Loaded) else here
 
     def goto(self, number: int) -> Movement:
         if not 0 <= number <= self._events.length:

@@ -73,13 +73,20 @@ class Entry:
 
 
 def tlb_entries(
-    mmu: npt.NDArray[Any], side: int, since: Sequence[Event] = (), before: int | None = None
+    mmu: npt.NDArray[Any],
+    side: int,
+    since: Sequence[Event] = (),
+    before: int | None = None,
+    just_loaded: int | None = None,
 ) -> list[Entry]:
-    """All entries of one TLB. ``since``: events of the last movement; ``before``: the entry used last before it."""
+    """All entries of one TLB. ``since``: events of the last movement; ``before``: the entry used last before it;
+    ``just_loaded``: TLB address of the one behind whose load it stopped."""
     copy = mmu.copy()
     count, base = int(copy[0]["entries"][side]), int(copy[0]["dtlb_base"]) if side == DTLB else 0
     ages = [_age(copy, side, index) for index in range(count)]
     loads = [event.address for event in since if isinstance(event, Loaded) and event.side == SIDES[side]]
+    if just_loaded is not None and base <= just_loaded < base + count:
+        loads.append(just_loaded)
     dropped = {
         a for event in since if isinstance(event, Cleared) for a, where, _ in event.dropped if where == SIDES[side]
     }
