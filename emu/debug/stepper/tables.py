@@ -16,6 +16,8 @@ from emu.mmu.registers import MMUDR_LK, MMUTR_V, REGISTERS, BitField, decode, re
 from emu.mmu.state import DTLB, PLRU, RANDOM
 
 __all__ = [
+    "LOG_INDENT",
+    "TLB_HEADING",
     "Cell",
     "Entry",
     "Line",
@@ -39,6 +41,8 @@ CODE_BEFORE = 0x200  # bytes: code in front of PC is disassembled from its symbo
 GENERAL = [f"{kind}{i}" for kind in "da" for i in range(8)]
 SR_FLAGS = ((0x8000, "T"), (0x2000, "S"), (0x1000, "M"), (0x10, "X"), (8, "N"), (4, "Z"), (2, "V"), (1, "C"))
 SR_MASK_SHIFT, SR_MASK = 8, 7
+TLB_HEADING = 2  # lines
+LOG_INDENT = 23  # columns in front of what happened
 
 
 class Cell(NamedTuple):
