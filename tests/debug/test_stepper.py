@@ -622,6 +622,25 @@ def test_a_script_in_json(hello: Stepper, capsys: pytest.CaptureFixture[str]) ->
     assert counters["counters"]["DTLB misses"] == 1
 
 
+@pytest.mark.parametrize("line", ["continue", "next-load any", "step 1000000000", "search nothing like it"])
+def test_a_script_ends_when_time_is_up(hello: Stepper, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """A guest whose misses are never answered: its handler returns at once."""
+    say(hello, "goto 1090")
+    hello.session.write_memory(hello.value("access_error"), b"\x4e\x73")  # rte
+    lines = [ScriptLine(text, text) for text in ("where", line, "where")]
+    assert not run_script(hello, lines, timeout=0.3)
+    out, err = capsys.readouterr()
+    assert out.count("(cfemu) ") == 2
+    assert "interrupted" in out
+    now = hello.source.now.instructions
+    assert err == f"cfemu: interrupted after 0.3 s; {line}: at instruction {now:,}\n"
+
+
+def test_a_script_that_ends_in_time(hello: Stepper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script(hello, [ScriptLine("continue", "1"), ScriptLine("why", "2")], timeout=300)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_bad_command_ends_a_script_with_its_line(hello: Stepper, tmp_path: Path) -> None:
     script = tmp_path / "commands.txt"
     script.write_text("# two\nstep\n\nbreak nowhere\nstep\n")

@@ -12,7 +12,7 @@ from emu.debug.stepper.events import Event, Loaded, Missed, Raised, Switched
 from emu.debug.stepper.live import LiveGuest
 from emu.debug.stepper.recorded import RecordedTrace
 from emu.debug.stepper.run import is_trace
-from emu.debug.stepper.source import describe
+from emu.debug.stepper.source import Interrupted, describe
 from emu.debug.stepper.stepper import Stepper
 from emu.debug.target import open_elf
 from emu.errors import UsageError
@@ -154,6 +154,15 @@ def test_loads_of_a_trace_both_ways(hello_trace: Stepper) -> None:
     assert "load: dtlb 32: " in text
     assert [x.address for x in hello_trace.tlb_entries(DTLB) if x.mark == "load"] == [32]
     assert say(hello_trace, "previous-load").startswith("TLB entry 32 was not loaded before\n")
+
+
+def test_an_interrupted_search_ends_where_it_began(hello_trace: Stepper) -> None:
+    source = hello_trace.source
+    source.goto(50)
+    source.interrupt()
+    with pytest.raises(Interrupted):
+        source.next_load(63)
+    assert source.now.instructions == 50
 
 
 def test_a_miss_is_told_with_the_function_that_missed(hello_trace: Stepper) -> None:

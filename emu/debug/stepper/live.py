@@ -148,7 +148,9 @@ class LiveGuest(Source):
             if not self.timeline.known(before, self.now):
                 found = caught(self.machine) if self.now.exceptions > before.exceptions else None
                 self.timeline.add(before, self.now, watcher.look(self.now, found))
-            if stop.hits or stop.edge or session.interrupted:
+            if session.interrupted and not (stop.hits or stop.edge):
+                stop = replace(stop, edge=Edge.INTERRUPTED, text=Edge.INTERRUPTED.value)
+            if stop.hits or stop.edge:
                 break
         return movement_of(stop)
 

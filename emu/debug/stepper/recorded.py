@@ -80,20 +80,20 @@ class RecordedTrace(Source):
     def _keep(self) -> None:
         self._kept.append((self._at, self._mmu.copy(), self._counters.copy()))
 
-    def _play(self, end: int, *, stops: bool = False) -> None:
-        """On to event ``end``, or behind the first of interest."""
+    def _play(self, end: int, *, stops: bool = False, anyway: bool = False) -> None:
+        """On to event ``end``, or behind the first of interest; ``anyway``: whether it is interrupted or not."""
         code, a, b = self._events
         while self._at < end:
             goal = min(end, self._at + SPACING)
             self._at = player.play(self._mmu, self._counters, code, a, b, self._at, goal, stops, self._size, self._bits)
             if self._at >= self._kept[-1][0] + SPACING:
                 self._keep()
-            if self._interrupt:
+            if self._interrupt and not anyway:
                 raise Interrupted
             if stops and self._at < goal:
                 break
 
-    def _be_at(self, number: int) -> None:
+    def _be_at(self, number: int, *, anyway: bool = False) -> None:
         number = min(max(number, 0), self._events.length)
         self._missing = False
         if number < self._at or self._kept[-1][0] > self._at + SPACING:
@@ -102,7 +102,7 @@ class RecordedTrace(Source):
             if number < self._at or at > self._at:
                 self._at = at
                 self._mmu[:], self._counters[:] = mmu, counters
-        self._play(number)
+        self._play(number, anyway=anyway)
 
     # --- where we are
 
@@ -187,7 +187,7 @@ class RecordedTrace(Source):
         return self._here(ends.get(number, ""))
 
     def return_to(self, moment: Moment) -> Movement:
-        self._be_at(moment.instructions)
+        self._be_at(moment.instructions, anyway=True)  # the way back from a search that was interrupted, too
         self._missing = bool(moment.exceptions)
         return self._here()
 
