@@ -118,7 +118,8 @@ OF_KEYS = {"pane", *(action.partition("(")[0] for _, action, _ in SHORTCUTS)}
 KEYS = """\
 s n c f   step, next, continue, finish    r and one of them: backwards
 m  M      next, previous TLB miss         y  why it missed
-l  L      next, previous load of the TLB entry that was loaded last
+l  L      next, previous load of the TLB entry that why named,
+          or of the one loaded last
 b  w  d   break, watch, delete points     k  g  bookmark, go to
 /  \\      search the log, backwards       1 to 8  panes
 :         command line; Tab completes, up and down bring former lines,
