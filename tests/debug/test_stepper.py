@@ -12,6 +12,7 @@ import pytest
 
 from emu.debug.catcher import caught
 from emu.debug.history import Moment
+from emu.debug.monitor import Monitor
 from emu.debug.stepper import tables, why
 from emu.debug.stepper.commands import COMMANDS, complete, execute, find
 from emu.debug.stepper.events import Called, Cleared, Event, Image, Loaded, Missed, Raised, Switched
@@ -304,6 +305,21 @@ def test_why_a_page_missed_after_a_clear(row: Stepper) -> None:
     assert not any(e.image.valid and e.image.covers(found.miss.va) for e in row.tlb_entries(DTLB))
     row.source.reverse_step(1)
     assert any(e.image.valid and e.image.covers(found.miss.va) for e in row.tlb_entries(DTLB))
+
+
+def test_gdb_is_told_the_same(hello: Stepper) -> None:
+    say(hello, "goto 1090", "next-miss")
+    before = hello.source.now
+    expected = say(hello, "why")
+    monitor = Monitor(hello.session)
+    hello.session.interrupt()  # an old Ctrl-C
+    for _ in range(2):
+        assert monitor.run("why") == expected + "\n"
+        assert hello.source.now == before
+    hello.session.write_register("d1", 1)  # another future: the loop ends here
+    assert "not missed again" in monitor.run("why")
+    hello.source.goto(0)
+    assert monitor.run("why") == "no TLB miss before this moment; `monitor catch miss` stops at one\n"
 
 
 def test_without_a_miss_there_is_nothing_to_explain(hello: Stepper) -> None:
