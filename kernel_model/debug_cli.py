@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+EXIT_TIME_UP = 1
 EXIT_INTERRUPTED = 130
 MEGABYTE = 1 << 20
 ANY_FREE_PORT = 0
@@ -67,6 +68,7 @@ Examples:
   cfemu step --scenario default --strategy reserve --mapping paged-8k --workload ping-pong
   cfemu step hello.elf --board m5475evb -x next-miss -x why
   cfemu step hello.elf --board m5475evb --script commands.txt --json
+  cfemu step hello.elf --board m5475evb --timeout 60 -x 'next-load any'
   cfemu step boot.trace
 
 On the screen: s, n, c, f as in gdb, r before them goes backwards; m goes to the next TLB miss, y says why it happened;
@@ -74,7 +76,8 @@ On the screen: s, n, c, f as in gdb, r before them goes backwards; m goes to the
 docs/debugging.md walks through it.
 
 \b
-Exit status: 0; 2 for bad input, with the line of a script that is wrong; 130 after Ctrl-C.
+Exit status: 0; 1 when --timeout ends the commands; 2 for bad input, with the line of a script that is wrong;
+130 after Ctrl-C.
 """
 
 MemoryOption = Annotated[
@@ -146,6 +149,12 @@ def step(
         typer.Option(metavar="FILE", help="First run the commands of a file (-: standard input).", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each command.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="End the commands after so long, the one under way too.", show_default=False
+        ),
+    ] = None,
     memory: MemoryOption = 512,
     board: BoardOption = None,
     engine: EngineOption = EngineName.AUTO,
@@ -160,18 +169,24 @@ def step(
 ) -> None:
     from emu.debug.stepper.run import commands_of, is_trace, step_target, step_trace
 
-    lines = commands_of(script, commands or (), as_json=as_json)
+    lines = commands_of(script, commands or (), as_json=as_json, timeout=timeout)
     if elf is not None and is_trace(elf):
-        step_trace(elf, lines, as_json=as_json)
+        _exit_by(step_trace(elf, lines, as_json=as_json, timeout=timeout))
         return
     program = Program(elf, board, tuple(load or ()), tuple(symbols or ()), strict, typed)
     row = Row(scenario, strategy, mapping, workload)
     options = machine_options(engine, timing, clock, costs, tlb)
     target = open_target(program, row, options, memory * MEGABYTE, None)
     try:
-        step_target(target, lines, as_json=as_json)
+        _exit_by(step_target(target, lines, as_json=as_json, timeout=timeout))
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _exit_by(completed: bool) -> None:
+    """Exit status 1 if time was up."""
+    if not completed:
+        raise typer.Exit(EXIT_TIME_UP)
 
 
 @dataclass(frozen=True)

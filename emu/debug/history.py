@@ -444,8 +444,7 @@ class History:
         try:
             result = self.machine.run(budget, cycles, stops)
         except GuestError as error:
-            self._ended = self.now, Arrival(Edge.ERROR, text=str(error))
-            return self._ended[1]
+            return self._note_end(Arrival(Edge.ERROR, text=str(error)))
         match result.reason:
             case StopReason.INSTRUCTIONS | StopReason.CYCLES:
                 return None
@@ -460,8 +459,16 @@ class History:
         if edge is Edge.HYPERCALL and self._diverged:
             edge = Edge.DIVERGED
         arrival = Arrival(edge, text="" if result.exit_status is None else f"exit status {result.exit_status}")
-        if edge in (Edge.EXIT, Edge.RESET):
-            self._ended = self.now, arrival
+        if edge in (Edge.HYPERCALL, Edge.DIVERGED):  # the guest asks again, and somebody may have an answer then
+            return arrival
+        return self._note_end(arrival)
+
+    def _note_end(self, arrival: Arrival) -> Arrival:
+        """The run ends here for whoever comes here again, unless it was let go on by a write."""
+        log, now = self._log, self.now
+        written = log.next_input < len(log.inputs) and log.inputs[log.next_input].moment == now
+        if now >= self.last and not written:
+            self._ended = now, arrival
         return arrival
 
     # --- checkpoints

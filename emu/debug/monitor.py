@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from emu.debug.session import Breakpoint, Catchpoint, ExceptionEvent, Load, Miss
 from emu.errors import UsageError
 from emu.mmu.registers import dump
 from emu.mmu.state import DTLB, FETCH, ITLB, READ, WRITE
+
+if TYPE_CHECKING:
+    from emu.debug.stepper.live import LiveGuest
 
 __all__ = ["Monitor"]
 
@@ -21,6 +25,7 @@ class Monitor:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._guest: LiveGuest | None = None  # what `why` has found out
         self._commands: dict[str, tuple[str, Callable[..., str]]] = {
             "help": ("help: this list", self._help),
             "tlb": ("tlb [itlb|dtlb]: all entries, raw and decoded; the next victim is marked", self._tlb),
@@ -28,6 +33,7 @@ class Monitor:
             "counters": ("counters: everything counted so far", self._counters),
             "translate": ("translate ADDR [r|w|x] [user]: who answers for an address", self._translate),
             "misses": ("misses: TLB misses so far, by region and by symbol", self._misses),
+            "why": ("why: why the last TLB miss happened, what it replaces and costs", self._why),
             "history": ("history: where we are in time, and what is kept of it", self._history),
             "goto": ("goto INSTRUCTION: be where so many instructions have retired", self._goto),
             "catch": (
@@ -119,6 +125,21 @@ class Monitor:
             if len(ordered) > MOST_PLACES:
                 lines.append(f"({len(ordered) - MOST_PLACES} more)")
         return "\n".join(lines)
+
+    def _why(self) -> str:
+        from emu.debug.stepper import why  # the stepper has this module's commands, too
+        from emu.debug.stepper.live import LiveGuest
+        from emu.debug.stepper.source import Interrupted
+        from emu.debug.target import Target
+
+        guest = self._guest = self._guest or LiveGuest(Target(self._session, "", ()))
+        guest.begin()
+        try:
+            with guest.excursion():
+                miss = why.last_miss(guest, "`monitor catch miss` stops at one")
+            return "\n".join(why.tell(guest, why.explain(guest, miss)))
+        except Interrupted as error:
+            return str(error)
 
     def _history(self) -> str:
         history = self._session.history

@@ -15,8 +15,9 @@ returned to. It keeps the points to stop at, and answers each movement with a :c
 a TLB-miss handler); ``next`` runs over calls, and over the exceptions on the way; ``finish`` runs to the caller;
 ``until`` to an address; ``continue_`` to the next point; ``continue_to`` to an event, too. ``reverse_step``,
 ``reverse_next``, ``reverse_finish``, ``reverse_continue`` and ``reverse_to`` undo them; ``goto`` goes to an instruction
-by number. The guest's own stops (HALT, a hypercall that
-nobody answers, an error) and both ends of the history end a movement too; ``Stop.edge`` names them.
+by number. The guest's own stops (HALT, a hypercall that nobody answers, an error) and both ends of the history end a
+movement too; ``Stop.edge`` names them. Whoever goes on from the end of the run stays there and is told again why, until
+something is changed there.
 
 **Where points stop.** A breakpoint: in front of the instruction, in both directions. A watchpoint: behind the
 instruction that made the access; going back, in front of it, where the value is still the old one. A catchpoint
@@ -31,7 +32,7 @@ another one, or from a signal handler, and ends the movement under way.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu.cpu.state import MAX_STOPS
 from emu.debug.catcher import MAX_WATCHES, Accessed, ExceptionTaken, Found, TlbLoaded, Wait, Watch
@@ -376,7 +377,12 @@ class Session:
         self._interrupt = False
         if instruction > self.history.last.instructions:
             self.history.goto(self.history.last)
-            return self._stop(self.history.forward(Moment(instruction, 0, 0)))
+            stop = self._stop(self.history.forward(Moment(instruction, 0, 0)))
+            if stop.edge is None or stop.edge is Edge.INTERRUPTED:
+                return stop
+            end = stop.moment.instructions
+            text = f"instruction {instruction:,} does not exist, the run ends at {end:,}: {stop.text}"
+            return replace(stop, text=text)
         self.history.goto_instruction(instruction)
         return self._here()
 

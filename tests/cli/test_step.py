@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,14 @@ def test_a_script_from_standard_input_in_json() -> None:
     assert [(r["command"], r["instructions"]) for r in records] == [("next-miss", 135), ("where", 135)]
 
 
+def test_time_is_up() -> None:
+    done = cfemu(*ON_BOARD, "--timeout", "0.5", "-x", "set *end 0x60fe60fe", "-x", "continue", "-x", "where")
+    assert done.returncode == 1
+    assert re.fullmatch(r"cfemu: interrupted after 0\.5 s; --command 'continue': at instruction [0-9,]+\n", done.stderr)
+    assert done.stdout.count("(cfemu) ") == 2
+    assert "\ninterrupted\n" in done.stdout
+
+
 def test_a_row_of_a_scenario() -> None:
     row = ("--scenario", "default", "--strategy", "reserve", "--mapping", "paged-8k", "--workload", "ping-pong")
     done = cfemu(*row, "-x", "goto 5300000", "-x", "next-miss dtlb", "-x", "why", "-x", "threads")
@@ -57,6 +66,8 @@ def test_a_row_of_a_scenario() -> None:
     [
         (ON_BOARD, "", "the screen needs a terminal; --script and --command do without"),
         ((*ON_BOARD, "--json"), "", "--json is about --script and --command"),
+        ((*ON_BOARD, "--timeout", "5"), "", "--timeout is about --script and --command"),
+        ((*ON_BOARD, "-x", "where", "--timeout", "0"), "", "--timeout 0: expected a number of seconds above 0"),
         ((*ON_BOARD, "--script", "-"), "step\nnonsense\n", "standard input, line 2: nonsense: no such command"),
         ((*ON_BOARD, "-x", "until nowhere"), "", "--command 'until nowhere': nowhere: neither a number nor a symbol"),
         ((*ON_BOARD, "--script", "no/such/file"), "", "no/such/file: no such file or directory"),

@@ -176,6 +176,8 @@ def test_words_where_the_protocol_has_none(guest: Bench) -> None:
     guest.start(asm.moveq(1, D0) + asm.HALT + asm.trap(0))
     with serving(Session(guest.machine)) as port, Client(port) as client:
         assert client.move(b"c") == (b"T05thread:1;", "cfemu: HALT instruction\n")
+        assert client.move(b"c") == (b"T05thread:1;", "cfemu: HALT instruction\n")  # the run stays at its end,
+        assert client.ask(b"P11=%08x" % (CODE + 4)) == b"OK"  # until something is changed
         assert "catchpoint" not in client.monitor("catch exception 32")
         stop, said = client.move(b"c")
         assert stop == b"T05thread:1;"
@@ -244,7 +246,8 @@ def test_a_packet_that_was_damaged_is_asked_for_again(client: Client) -> None:
     client.socket.sendall(b"$qC#00")
     assert client.socket.recv(1) == b"-"
     client.socket.sendall(b"$qC#b4")
-    assert client.socket.recv(100) == b"+" + encode(b"QC1")
+    expected = b"+" + encode(b"QC1")
+    assert client.socket.recv(len(expected), socket.MSG_WAITALL) == expected
     client.socket.sendall(b"-")
     assert client.socket.recv(100) == encode(b"QC1")
 

@@ -240,6 +240,51 @@ def test_one_can_go_back_from_where_the_guest_cannot_go_on(guest: Bench) -> None
         guest.machine.run()
 
 
+STOP = (0x4E72, 0x2700)  # with all interrupts masked
+
+
+def words(*values: int) -> bytes:
+    return b"".join(value.to_bytes(2) for value in values)
+
+
+@pytest.mark.parametrize(("code", "edge"), [(asm.HALT, Edge.HALT), (words(*STOP), Edge.STOPPED)])
+def test_the_end_of_the_run_stays_the_end(guest: Bench, code: bytes, edge: Edge) -> None:
+    guest.start(asm.moveq(1, D0) + code + 5 * asm.addq(1, d(D0)) + asm.HALT)
+    history = History(guest.machine)
+    arrival = history.forward()
+    end = history.now
+    assert arrival.edge is edge
+    for _ in range(2):
+        assert history.step() == arrival
+        assert history.forward(Moment(99, 0, 0)) == arrival
+        assert history.now == history.last == end
+        history.goto_instruction(1)
+        assert history.forward().edge is edge
+    assert guest.registers["d0"] == 1
+
+
+def test_a_write_at_the_end_makes_another_future_that_can_be_played_again(guest: Bench) -> None:
+    guest.start(asm.moveq(1, D0) + asm.HALT + 5 * asm.addq(1, d(D0)) + asm.HALT)
+    history = History(guest.machine)
+    history.forward()
+    end = history.now
+    history.write(lambda machine: machine.registers.__setitem__("pc", CODE + 6))
+    for _ in range(2):  # the write has not been followed by anything: coming back, it holds
+        history.goto_instruction(1)
+        history.goto(end)
+        assert guest.registers["pc"] == CODE + 6
+    assert history.forward().edge is Edge.HALT
+    last = history.now
+    assert (guest.registers["d0"], last.instructions) == (5, end.instructions + 5)
+    assert history.forward().edge is Edge.HALT
+    assert history.now == last
+    history.goto_instruction(1)
+    assert history.forward().edge is Edge.HALT  # the first one, which was let go on
+    assert history.now == end
+    assert history.forward().edge is Edge.HALT
+    assert (history.now, guest.registers["d0"]) == (last, 5)
+
+
 def test_output_appears_once(guest: Bench) -> None:
     shown = bytearray()
     guest.machine.on_console = shown.extend

@@ -12,6 +12,7 @@ import pytest
 
 from emu.debug.catcher import caught
 from emu.debug.history import Moment
+from emu.debug.monitor import Monitor
 from emu.debug.stepper import tables, why
 from emu.debug.stepper.commands import COMMANDS, complete, execute, find
 from emu.debug.stepper.events import Called, Cleared, Event, Image, Loaded, Missed, Raised, Switched
@@ -306,6 +307,21 @@ def test_why_a_page_missed_after_a_clear(row: Stepper) -> None:
     assert any(e.image.valid and e.image.covers(found.miss.va) for e in row.tlb_entries(DTLB))
 
 
+def test_gdb_is_told_the_same(hello: Stepper) -> None:
+    say(hello, "goto 1090", "next-miss")
+    before = hello.source.now
+    expected = say(hello, "why")
+    monitor = Monitor(hello.session)
+    hello.session.interrupt()  # an old Ctrl-C
+    for _ in range(2):
+        assert monitor.run("why") == expected + "\n"
+        assert hello.source.now == before
+    hello.session.write_register("d1", 1)  # another future: the loop ends here
+    assert "not missed again" in monitor.run("why")
+    hello.source.goto(0)
+    assert monitor.run("why") == "no TLB miss before this moment; `monitor catch miss` stops at one\n"
+
+
 def test_without_a_miss_there_is_nothing_to_explain(hello: Stepper) -> None:
     with pytest.raises(UsageError, match="no TLB miss before this moment"):
         say(hello, "why")
@@ -323,6 +339,52 @@ def test_misses_and_loads_both_ways(hello: Stepper) -> None:
     assert hello.source.now < loaded
     assert "TLB entry 44 was loaded" in say(hello, "next-load")
     assert hello.source.now == loaded
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("continue", "continue", "next-miss"),
+        ("goto 99999", "goto 99999"),
+        ("goto 1090", "next-miss", "why", "goto 99999", "step"),
+        ("continue", "goto 1090", "continue", "next-load any", "next", "finish"),
+    ],
+)
+def test_nobody_runs_past_the_end(hello: Stepper, lines: tuple[str, ...]) -> None:
+    assert "HALT instruction" in say(hello, *lines)
+    assert hello.source.now.instructions == hello.source.last.instructions == 1329
+
+
+def test_an_instruction_beyond_the_end_does_not_exist(hello: Stepper) -> None:
+    text = say(hello, "goto 99999").splitlines()[0]
+    assert text == "instruction 99,999 does not exist, the run ends at 1,329: HALT instruction"
+
+
+def test_from_the_end_a_change_leads_on(hello: Stepper) -> None:
+    say(hello, "continue", "set $pc walk", "step")
+    assert hello.source.symbol(hello.source.pc).startswith("walk+")
+
+
+def test_the_next_load_behind_why_is_that_of_the_entry_it_named(hello: Stepper) -> None:
+    text = say(hello, "goto 1090", "next-miss", "why", "next-load")
+    assert text.startswith("TLB entry 44 was loaded\ninstruction 1,106,")
+    assert say(hello, "previous-load").startswith("TLB entry 44 was loaded\ninstruction 830,")
+    assert say(hello, "next-load").startswith("TLB entry 44 was loaded\ninstruction 1,106,")
+    last = hello.guest.timeline.between(hello.guest.first, hello.guest.moment_at(1090))[-1]
+    assert isinstance(last, Loaded)
+    text = say(hello, "goto 1090", "why", "next-miss", "previous-load")  # moved on: the entry loaded last is meant
+    assert text.startswith(f"TLB entry {last.address} was loaded")
+    assert last.address != 44
+
+
+def test_an_entry_that_was_not_loaded_before(hello: Stepper) -> None:
+    say(hello, "goto 200")
+    assert say(hello, "previous-load 63").startswith("TLB entry 63 was not loaded before\ninstruction 200,")
+    say(hello, "goto start", "next-load any")
+    there = hello.source.now
+    assert say(hello, "previous-load any").startswith("no TLB entry was loaded before\n")
+    assert say(hello, "previous-load").startswith("TLB entry 32 was not loaded before\n")
+    assert hello.source.now == there
 
 
 def test_reverse_continue_finds_the_previous_load_of_an_entry(hello: Stepper) -> None:
@@ -392,6 +454,41 @@ def test_a_step_marks_what_it_loaded_and_changed(hello: Stepper) -> None:
     lines = tables.plain(hello.mmu())
     assert any(line.startswith("MMUTR") and "*" in line for line in lines)
     assert "pc" in next(line for line in tables.plain(hello.registers()) if "*" in line and "pc" in line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "entry"),
+    [
+        (("goto 1090", "next-load any"), 44),
+        (("goto 1090", "next-load any", "previous-load"), 44),
+        (("goto 1090", "catch load 44", "continue"), 44),
+        (("goto 1090", "next-load any", "step"), None),
+    ],
+)
+def test_the_entry_loaded_last_is_marked(hello: Stepper, lines: tuple[str, ...], entry: int | None) -> None:
+    say(hello, *lines)
+    marked = [e.address for e in hello.tlb_entries(DTLB) if e.mark == "load"]
+    assert marked == ([] if entry is None else [entry])
+    assert [e.address for e in hello.tlb_entries(ITLB) if e.mark == "load"] == []
+
+
+def test_entries_that_a_longer_movement_loaded_are_marked(hello: Stepper) -> None:
+    say(hello, "goto 150", "goto 200")  # 32 was loaded before that
+    events = hello.guest.timeline.between(hello.guest.moment_at(150), hello.guest.moment_at(200))
+    expected = [e.address for e in events if isinstance(e, Loaded)]
+    assert len(expected) > 1
+    marks = {mark: [e.address for e in hello.tlb_entries(DTLB) if e.mark == mark] for mark in ("load", "+")}
+    assert marks == {"load": expected[-1:], "+": sorted(expected[:-1])}
+
+
+def test_the_entry_to_see(hello: Stepper) -> None:
+    say(hello, "goto 1090", "next-miss")
+    entries = hello.tlb_entries(DTLB)
+    assert entries[hello.tlb_entry_to_see(DTLB)].mark in ("hit", "next")
+    say(hello, "why")
+    assert entries[hello.tlb_entry_to_see(DTLB)].address == 44
+    say(hello, "next-load any")
+    assert hello.tlb_entries(DTLB)[hello.tlb_entry_to_see(DTLB)].mark == "load"
 
 
 def test_code_around_the_present_instruction(hello: Stepper) -> None:
@@ -539,6 +636,25 @@ def test_a_script_in_json(hello: Stepper, capsys: pytest.CaptureFixture[str]) ->
     assert [event["kind"] for event in step["events"]] == ["load"]
     assert registers["registers"]["pc"] == step["pc"]
     assert counters["counters"]["DTLB misses"] == 1
+
+
+@pytest.mark.parametrize("line", ["continue", "next-load any", "step 1000000000", "search nothing like it"])
+def test_a_script_ends_when_time_is_up(hello: Stepper, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """A guest whose misses are never answered: its handler returns at once."""
+    say(hello, "goto 1090")
+    hello.session.write_memory(hello.value("access_error"), b"\x4e\x73")  # rte
+    lines = [ScriptLine(text, text) for text in ("where", line, "where")]
+    assert not run_script(hello, lines, timeout=0.3)
+    out, err = capsys.readouterr()
+    assert out.count("(cfemu) ") == 2
+    assert "interrupted" in out
+    now = hello.source.now.instructions
+    assert err == f"cfemu: interrupted after 0.3 s; {line}: at instruction {now:,}\n"
+
+
+def test_a_script_that_ends_in_time(hello: Stepper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script(hello, [ScriptLine("continue", "1"), ScriptLine("why", "2")], timeout=300)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bad_command_ends_a_script_with_its_line(hello: Stepper, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from emu.debug.stepper.app import CommandLine, HelpScreen, Pane, StepperApp
 from emu.debug.stepper.live import LiveGuest
@@ -16,6 +17,7 @@ from emu.debug.stepper.stepper import Stepper
 from emu.debug.stepper.tables import plain
 from emu.debug.target import open_elf
 from emu.foreground import Setup
+from emu.mmu.state import DTLB
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = (80, 24), (160, 50)
@@ -89,6 +91,8 @@ def answered(app: StepperApp) -> str:
         ("small", SMALL, ("m", "y")),
         ("small-dtlb", SMALL, ("m", "s", "3")),
         ("small-log", SMALL, ("m", "m", "m", "2")),
+        ("small-evicted", SMALL, (*typed("goto 1110"), "2")),
+        ("small-why", SMALL, (*typed("goto 1090"), "m", "y", "3")),
         ("small-help", SMALL, ("question_mark",)),
         ("large", LARGE, (*typed("goto 770"), "m", "y")),
     ],
@@ -194,6 +198,71 @@ def test_help_and_quit(app: StepperApp) -> None:
     on_screen(app, SMALL, play)
 
 
+def drawn(app: StepperApp, pane: str) -> list[str]:
+    """The rows of a pane that are in sight, as far as they are."""
+    found = app.query_one(f"#{pane}", Pane)
+    area = found.scrollable_content_region
+    start = int(found.scroll_y)
+    return [row[: area.width] for row in plain(found.rows)[start : start + area.height]]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_the_log_shows_what_was_evicted(app: StepperApp, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await press(pilot, *typed("goto 1110"), "2")
+        rows = drawn(app, "log")
+        assert rows[-2].endswith("load      dtlb 44: VA 40030000 8K ASID 0 -> PA 01030000")
+        assert rows[-1].strip() == "out goes 4004c000"
+        if size == SMALL:  # where there is room for it, a line is one row
+            await pilot.resize_terminal(120, 24)
+            await press(pilot)
+            assert drawn(app, "log")[-1].endswith("-> PA 01030000; out goes 4004c000")
+
+    on_screen(app, size, play)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_the_entry_in_question_is_in_sight(app: StepperApp, size: tuple[int, int]) -> None:
+    def numbers() -> list[str]:
+        return [row[:8].split()[-1] for row in drawn(app, "dtlb") if row[5:8].strip().isdigit()]
+
+    async def play(pilot: Pilot[None]) -> None:
+        await press(pilot, "3", *typed("goto 770"))
+        entries = app.stepper.tlb_entries(DTLB)
+        assert str(entries[app.stepper.tlb_entry_to_see(DTLB)].address) in numbers()
+        await press(pilot, *typed("goto 1090"), "m", "y")
+        assert app.stepper.in_question == 44
+        assert "44" in numbers()
+        await press(pilot, *typed("next-load 63"))
+        assert "63" in numbers()
+        await press(pilot, *typed("next-load 32"))
+        assert "32" in numbers()
+
+    on_screen(app, size, play)
+
+
+def test_the_status_line_says_that_a_command_runs(app: StepperApp) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        stepper = app.stepper
+        stepper.session.write_memory(stepper.value("end"), b"\x60\xfe")
+        await pilot.press("c")
+        await pilot.pause()
+        assert status(app) == "running continue ... Esc interrupts"
+        await pilot.press("escape")
+        await press(pilot)
+        assert status(app).startswith("instruction ")
+        await pilot.press("r")
+        assert status(app) == "r: now s, n, c or f"
+        await press(pilot, "escape")
+        assert status(app).startswith("instruction ")
+
+    on_screen(app, SMALL, play)
+
+
+def status(app: StepperApp) -> str:
+    return str(app.query_one("#where", Static).render())
+
+
 # --- mouse
 
 
@@ -213,6 +282,20 @@ def test_the_mouse_chooses_panes_moments_and_breakpoints(app: StepperApp) -> Non
         await pilot.click("#code", offset=(20, 1))
         await press(pilot)
         assert app.stepper.breakpoints() == [source.pc]
+
+    on_screen(app, SMALL, play)
+
+
+def test_both_rows_of_a_long_line_of_the_log_go_to_its_moment(app: StepperApp) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        source = app.stepper.source
+        await press(pilot, *typed("goto 1110"), "2")
+        last = len(drawn(app, "log")) - 1
+        for row, instructions in ((last, 1106), (last - 1, 1084)):
+            await pilot.click("#log", offset=(30, row))
+            await press(pilot)
+            assert source.now.instructions == instructions
+            await press(pilot, *typed("goto 1094"))
 
     on_screen(app, SMALL, play)
 

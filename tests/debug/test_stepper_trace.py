@@ -12,7 +12,7 @@ from emu.debug.stepper.events import Event, Loaded, Missed, Raised, Switched
 from emu.debug.stepper.live import LiveGuest
 from emu.debug.stepper.recorded import RecordedTrace
 from emu.debug.stepper.run import is_trace
-from emu.debug.stepper.source import describe
+from emu.debug.stepper.source import Interrupted, describe
 from emu.debug.stepper.stepper import Stepper
 from emu.debug.target import open_elf
 from emu.errors import UsageError
@@ -125,6 +125,52 @@ def test_a_recording_of_a_program_is_what_the_program_does(tmp_path: Path) -> No
     assert told[0] == told[1]
     assert len(told[0]) == 62
     assert causes[0] == causes[1]
+
+
+@pytest.fixture
+def hello_trace(tmp_path: Path) -> Stepper:
+    """hello.elf, recorded."""
+    setup = Setup(HELLO, "m5475evb")
+    machine = build_machine(setup, read_program(setup))
+    recorded(machine, tmp_path / "hello.trace", lambda machine: machine.run())
+    machine.close()
+    return Stepper(RecordedTrace(tmp_path / "hello.trace"))
+
+
+def test_an_entry_has_one_number_everywhere(hello_trace: Stepper) -> None:
+    text = say(hello_trace, "next-miss", "next-load any")
+    assert "load: dtlb 32: " in text
+    assert "dtlb entry 32 was loaded" in text
+    assert "entry 32 <- " in say(hello_trace, "why")
+    assert hello_trace.last_loaded() == 32
+
+
+def test_loads_of_a_trace_both_ways(hello_trace: Stepper) -> None:
+    say(hello_trace, "next-miss")
+    there = hello_trace.source.now
+    assert say(hello_trace, "previous-load any").startswith("no TLB entry was loaded before\n")
+    assert hello_trace.source.now == there
+    text = say(hello_trace, "why", "next-load")
+    assert "load: dtlb 32: " in text
+    assert [x.address for x in hello_trace.tlb_entries(DTLB) if x.mark == "load"] == [32]
+    assert say(hello_trace, "previous-load").startswith("TLB entry 32 was not loaded before\n")
+
+
+def test_an_interrupted_search_ends_where_it_began(hello_trace: Stepper) -> None:
+    source = hello_trace.source
+    source.goto(50)
+    source.interrupt()
+    with pytest.raises(Interrupted):
+        source.next_load(63)
+    assert source.now.instructions == 50
+
+
+def test_a_miss_is_told_with_the_function_that_missed(hello_trace: Stepper) -> None:
+    lines = say(hello_trace, "next-miss").splitlines()
+    assert "by walk" in lines[0]
+    assert " walk: " in lines[1]
+    assert " walk: " in say(hello_trace, "step 4")  # the exception's frame is written
+    assert " access_error: " in say(hello_trace, "step 2")
 
 
 def test_why_in_a_trace(toy: Stepper) -> None:

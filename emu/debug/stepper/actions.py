@@ -11,6 +11,7 @@ from emu.debug.history import Moment
 from emu.debug.session import Breakpoint, Catchpoint, Stop, Watchpoint
 from emu.debug.stepper import tables, why
 from emu.debug.stepper.events import SIDES, Event, Image
+from emu.debug.stepper.live import movement_of
 from emu.debug.stepper.source import Movement, Source, describe
 from emu.debug.stepper.stepper import LOG_LENGTH, Result, Stepper
 from emu.errors import UsageError
@@ -144,7 +145,7 @@ def by_session(name: str) -> Callable[[Stepper, Words], Result]:
                 if stop.edge is not None or session.interrupted:
                     break
             assert stop is not None
-            return Movement(stop.moment, stop.pc, stop.text, stop.edge is not None)
+            return movement_of(stop)
 
         if not count:
             return where(stepper, ())
@@ -156,11 +157,7 @@ def by_session(name: str) -> Callable[[Stepper, Words], Result]:
 def until(stepper: Stepper, words: Words) -> Result:
     va, session = stepper.value(words[0]), stepper.session
 
-    def movement() -> Movement:
-        stop = session.until(va)
-        return Movement(stop.moment, stop.pc, stop.text, stop.edge is not None)
-
-    return _moved(stepper, stepper.move(movement))
+    return _moved(stepper, stepper.move(lambda: movement_of(session.until(va))))
 
 
 def next_miss(stepper: Stepper, words: Words) -> Result:
@@ -174,20 +171,28 @@ def previous_miss(stepper: Stepper, words: Words) -> Result:
 
 
 def _entry(stepper: Stepper, words: Words) -> int | None:
-    """The TLB address that is meant: without one that of the last load."""
+    """The TLB address that is meant: without one the entry in question, else that of the last load."""
     if words and words[0] == ANY:
         return None
-    return stepper.number(words[0]) if words else stepper.last_loaded()
+    if words:
+        return stepper.number(words[0])
+    return stepper.last_loaded() if stepper.in_question is None else stepper.in_question
 
 
 def next_load(stepper: Stepper, words: Words) -> Result:
     entry = _entry(stepper, words)
-    return _moved(stepper, stepper.move(lambda: stepper.source.next_load(entry)))
+    return _at_load(stepper, entry, stepper.move(lambda: stepper.source.next_load(entry)))
 
 
 def previous_load(stepper: Stepper, words: Words) -> Result:
     entry = _entry(stepper, words)
-    return _moved(stepper, stepper.move(lambda: stepper.source.previous_load(entry)))
+    return _at_load(stepper, entry, stepper.move(lambda: stepper.source.previous_load(entry)))
+
+
+def _at_load(stepper: Stepper, entry: int | None, movement: Movement) -> Result:
+    """It is still about this entry."""
+    stepper.in_question = entry
+    return _moved(stepper, movement)
 
 
 def goto(stepper: Stepper, words: Words) -> Result:
@@ -300,6 +305,7 @@ def why_missed(stepper: Stepper, words: Words) -> Result:
     with source.excursion():
         miss = why.last_miss(source)
     found = why.explain(source, miss)
+    stepper.in_question = None if found.load is None else found.load.address
     return Result(tuple(why.tell(source, found)), _data(found))
 
 

@@ -6,7 +6,8 @@ have the guest run again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from textual.suggester import Suggester
 from textual.widgets import Footer, Input, Static
 
 from emu.debug.stepper import actions as do
+from emu.debug.stepper import tables
 from emu.debug.stepper.commands import COMMANDS, GROUPS, Command, complete, execute
 from emu.debug.stepper.stepper import Result, Stepper
 from emu.debug.stepper.tables import Cell, Line, plain
@@ -54,23 +56,31 @@ PATIENCE = 0.3  # seconds that one look at the misses over time may take
 
 @dataclass(frozen=True)
 class PaneKind:
-    """``lines``: what it shows; ``key``: shows it where one is shown at a time."""
+    """``lines``: what it shows; ``key``: shows it where one is shown at a time; ``to_see``: number of the line that
+    must be in sight; ``indent``: lines that are too long go on in the next row, so far to the right (None: they are
+    cut)."""
 
     name: str
     key: str
     title: str
     lines: Callable[[Stepper], Iterable[Line]]
+    to_see: Callable[[Stepper], int | None] = lambda _: None
+    indent: int | None = None
 
 
 def _memory(stepper: Stepper) -> Iterable[Line]:
     return [*stepper.memory_pane(MEMORY_ROWS), (Cell("stack", "head"),), *stepper.stack(STACK_ROWS)]
 
 
+def _entry_to_see(side: int) -> Callable[[Stepper], int]:
+    return lambda stepper: tables.TLB_HEADING + stepper.tlb_entry_to_see(side)
+
+
 PANES = (
     PaneKind("code", "1", "Code", lambda stepper: stepper.code(CODE_ROWS)),
-    PaneKind("log", "2", "Log", lambda stepper: stepper.log(LOG_ROWS)),
-    PaneKind("dtlb", "3", "DTLB", lambda stepper: stepper.tlb(DTLB)),
-    PaneKind("itlb", "4", "ITLB", lambda stepper: stepper.tlb(ITLB)),
+    PaneKind("log", "2", "Log", lambda stepper: stepper.log(LOG_ROWS), indent=tables.LOG_INDENT),
+    PaneKind("dtlb", "3", "DTLB", lambda stepper: stepper.tlb(DTLB), _entry_to_see(DTLB)),
+    PaneKind("itlb", "4", "ITLB", lambda stepper: stepper.tlb(ITLB), _entry_to_see(ITLB)),
     PaneKind("registers", "5", "Regs", lambda stepper: stepper.registers()),
     PaneKind("mmu", "6", "MMU", lambda stepper: stepper.mmu()),
     PaneKind("counters", "7", "Counters", lambda stepper: stepper.counters(SPARK_WIDTH, PATIENCE)),
@@ -108,7 +118,8 @@ OF_KEYS = {"pane", *(action.partition("(")[0] for _, action, _ in SHORTCUTS)}
 KEYS = """\
 s n c f   step, next, continue, finish    r and one of them: backwards
 m  M      next, previous TLB miss         y  why it missed
-l  L      next, previous load of the TLB entry that was loaded last
+l  L      next, previous load of the TLB entry that why named,
+          or of the one loaded last
 b  w  d   break, watch, delete points     k  g  bookmark, go to
 /  \\      search the log, backwards       1 to 8  panes
 :         command line; Tab completes, up and down bring former lines,
@@ -120,14 +131,32 @@ Mouse     a tab; a line of the log: go there; an instruction: breakpoint
 USAGE = 31  # columns of a command's usage in the help
 
 
-def to_text(lines: Iterable[Line]) -> Text:
+def to_text(lines: Iterable[Line], *, wrap: bool = False) -> Text:
     """Lines of a pane with their colours."""
-    text = Text(no_wrap=True, overflow="crop")
+    text = Text(no_wrap=not wrap, overflow="fold" if wrap else "crop")
     for number, line in enumerate(lines):
         text.append("\n" if number else "")
         for cell in line:
             text.append(cell.text, STYLES.get(cell.style, ""))
     return text
+
+
+def wrapped(lines: Sequence[Line], width: int, indent: int) -> tuple[list[Line], list[int]]:
+    """Lines of at most ``width`` columns, and for each of them the number of the line that it is a part of. Only the
+    last cell of a line is broken, at a semicolon if it can be."""
+    rows: list[Line] = []
+    origins: list[int] = []
+    for number, line in enumerate(lines):
+        if width <= 2 * indent or sum(len(cell.text) for cell in line) <= width:
+            parts = [line]
+        else:
+            *head, last = line
+            texts = [row for part in last.text.split("; ") for row in textwrap.wrap(part, width - indent)]
+            parts = [(*head, Cell(texts[0], last.style))]
+            parts += [(Cell(" " * indent), Cell(text, last.style)) for text in texts[1:]]
+        rows += parts
+        origins += len(parts) * [number]
+    return rows, origins
 
 
 class Pane(VerticalScroll):
@@ -137,17 +166,31 @@ class Pane(VerticalScroll):
         super().__init__(id=kind.name, classes="pane")
         self.kind = kind
         self.lines: list[Line] = []
+        self.rows: list[Line] = []  # as they are shown,
+        self._origins: list[int] = []  # and the line that each is a part of
+        self._to_see: int | None = None
         self.border_title = kind.title
         self._content = Static()
 
     def compose(self) -> ComposeResult:
         yield self._content
 
-    def show(self, lines: Iterable[Line]) -> None:
-        """Show these lines instead; the one that is now stays in sight."""
+    def show(self, lines: Iterable[Line], to_see: int | None) -> None:
+        """Show these lines instead; the one that is now, or ``to_see``, stays in sight."""
         self.lines = list(lines)
-        self._content.update(to_text(self.lines))
+        self._to_see = to_see
+        self._fill()
+
+    def _fill(self) -> None:
+        self.rows, self._origins = self.lines, list(range(len(self.lines)))
+        if self.kind.indent is not None:
+            self.rows, self._origins = wrapped(self.lines, self.scrollable_content_region.width, self.kind.indent)
+        self._content.update(to_text(self.rows))
         self.call_after_refresh(self.follow)
+
+    def on_resize(self) -> None:
+        if self.kind.indent is not None:
+            self._fill()
 
     def follow(self) -> None:
         """Scroll to what is now, without need not at all."""
@@ -156,16 +199,18 @@ class Pane(VerticalScroll):
         if self.kind.name == "log":
             self.scroll_end(animate=False)
         row = next((i for i, line in enumerate(self.lines) if any(c.style == "now" for c in line)), None)
+        height = self.size.height
         if row is not None:
-            self.scroll_to(y=max(0, row - self.size.height // 2), animate=False)
+            self.scroll_to(y=max(0, row - height // 2), animate=False)
+        elif self._to_see is not None:  # with the heading, if there is room for it
+            self.scroll_to(y=max(0, self._to_see - height // 2) if self._to_see >= height else 0, animate=False)
 
     def on_click(self, event: events.Click) -> None:
-        offset = event.get_content_offset(self)
-        row = -1 if offset is None else offset.y + int(self.scroll_y)
-        if 0 <= row < len(self.lines):
-            app = self.app
+        row = event.screen_offset.y - self.content_region.y + int(self.scroll_y)
+        if 0 <= row < len(self.rows):
+            app, line = self.app, self._origins[row]
             assert isinstance(app, StepperApp)
-            app.line_clicked(self.kind.name, row, plain([self.lines[row]])[0])
+            app.line_clicked(self.kind.name, line, plain([self.lines[line]])[0])
 
 
 class Tab(Static):
@@ -283,6 +328,7 @@ class StepperApp(App[None]):
         self._busy = False
         self._runs = 0
         self._reverse = False
+        self._where = ""
         self.answered: list[Line] = []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -292,7 +338,7 @@ class StepperApp(App[None]):
         return not typing or action not in OF_KEYS
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield Static(Text(f" {self.stepper.source.title}", no_wrap=True, overflow="ellipsis"), id="title")
         with Horizontal(id="tabs"):
             for kind in PANES:
                 yield Tab(kind)
@@ -327,7 +373,8 @@ class StepperApp(App[None]):
     def action_reverse(self) -> None:
         """The next movement goes backwards."""
         self._reverse = True
-        self._show_title("r: now s, n, c or f")
+        if not self._busy:
+            self._show_state("r: now s, n, c or f")
 
     def action_ask(self, start: str) -> None:
         """Go to the command line."""
@@ -360,6 +407,8 @@ class StepperApp(App[None]):
         """Out of the command line, or end what is running."""
         self._reverse = False
         self.action_interrupt()
+        if not self._busy:
+            self._show_state("")
         self.screen.set_focus(self.query_one(f"#{self._shown}", Pane))
 
     def action_end(self) -> None:
@@ -376,7 +425,7 @@ class StepperApp(App[None]):
         self._busy = True
         self._runs += 1
         self._reverse = False
-        self._show_title("running; Esc interrupts")
+        self._show_state(f"running {line}{' ' * bool(line)}... Esc interrupts")
         self.run_worker(self._work(action, line), exit_on_error=True)
 
     async def _work(self, action: Callable[[], Result] | None, line: str) -> None:
@@ -391,22 +440,21 @@ class StepperApp(App[None]):
             return
         if result is not None:
             self.answer([(Cell(text, style),) for text, style in _styled(line, result)])
-        for kind, lines in zip(PANES, panes, strict=True):
-            self.query_one(f"#{kind.name}", Pane).show(lines)
-        self.query_one("#where", Static).update(Text(self._where, no_wrap=True, overflow="ellipsis"))
-        self._show_title("")
+        for kind, (lines, to_see) in zip(PANES, panes, strict=True):
+            self.query_one(f"#{kind.name}", Pane).show(lines, to_see)
+        self._show_state("")
 
-    def _look(self) -> list[list[Line]]:
+    def _look(self) -> list[tuple[list[Line], int | None]]:
         stepper = self.stepper
         stepper.source.begin()
         source_line = stepper.source_line()
         self._where = stepper.where() + (f"   {source_line}" if source_line else "")
-        panes = []
+        panes: list[tuple[list[Line], int | None]] = []
         for kind in PANES:
             try:
-                panes.append(list(kind.lines(stepper)))
+                panes.append((list(kind.lines(stepper)), kind.to_see(stepper)))
             except CfemuError as error:  # an interrupt, or memory that went away
-                panes.append([(Cell(str(error), "error"),)])
+                panes.append(([(Cell(str(error), "error"),)], None))
         return panes
 
     # --- looking
@@ -414,7 +462,7 @@ class StepperApp(App[None]):
     def answer(self, lines: Iterable[Line]) -> None:
         """What the last command said."""
         self.answered = list(lines)
-        self.query_one("#text", Static).update(to_text(self.answered))
+        self.query_one("#text", Static).update(to_text(self.answered, wrap=True))
         self.query_one("#answer", VerticalScroll).scroll_home(animate=False)
 
     def action_pane(self, name: str) -> None:
@@ -436,10 +484,10 @@ class StepperApp(App[None]):
         elif pane == "code" and words and len(address := words[words[0] == "b"]) == 8:
             self.action_run(self.stepper.toggle_breakpoint(int(address, 16)))
 
-    def _show_title(self, state: str) -> None:
-        text = Text(f" {self.stepper.source.title}", no_wrap=True, overflow="ellipsis")
-        text.append(f"   {state}" if state else "", "bold yellow")
-        self.query_one("#title", Static).update(text)
+    def _show_state(self, state: str) -> None:
+        """In the status line; without any, where we are."""
+        text = Text(state or self._where, "bold yellow" if state else "", no_wrap=True, overflow="ellipsis")
+        self.query_one("#where", Static).update(text)
 
 
 def _guarded(action: Callable[[], Result]) -> Result:

@@ -8,6 +8,7 @@ two loads in turn that write an entry what it holds already are one event.
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -21,7 +22,7 @@ from emu.debug.disassembly import Line
 from emu.debug.history import EVERY_VECTOR, Call, Edge, Moment
 from emu.debug.session import MISSES, SUPERVISOR, Load, Miss, Session, Stop
 from emu.debug.stepper.events import Called, Event, Missed, Raised, Timeline
-from emu.debug.stepper.source import Interrupted, Movement, Refill, Source
+from emu.debug.stepper.source import Interrupted, Movement, Refill, Source, never_loaded
 from emu.debug.stepper.watcher import EntryWatcher
 from emu.debug.target import Target
 from emu.elf import Elf
@@ -38,7 +39,7 @@ from emu.mmu.registers import (
 )
 from emu.regions import OTHER
 
-__all__ = ["LiveGuest", "Watcher"]
+__all__ = ["LiveGuest", "Watcher", "movement_of"]
 
 MOVEC = 0x4E7B
 LOOK_AHEAD = 2_000_000  # instructions beyond what was run, for questions about the future
@@ -147,30 +148,36 @@ class LiveGuest(Source):
             if not self.timeline.known(before, self.now):
                 found = caught(self.machine) if self.now.exceptions > before.exceptions else None
                 self.timeline.add(before, self.now, watcher.look(self.now, found))
-            if stop.hits or stop.edge or session.interrupted:
+            if session.interrupted and not (stop.hits or stop.edge):
+                stop = replace(stop, edge=Edge.INTERRUPTED, text=Edge.INTERRUPTED.value)
+            if stop.hits or stop.edge:
                 break
-        return _movement(stop)
+        return movement_of(stop)
 
     def reverse_step(self, count: int) -> Movement:
-        return _movement(self.session.reverse_step(count))
+        return movement_of(self.session.reverse_step(count))
 
     def next_miss(self, side: str | None, region: str | None) -> Movement:
-        return _movement(self.session.continue_to(Miss(side, region)))
+        return movement_of(self.session.continue_to(Miss(side, region)))
 
     def previous_miss(self, side: str | None, region: str | None) -> Movement:
-        return _movement(self.session.reverse_to(Miss(side, region)))
+        return movement_of(self.session.reverse_to(Miss(side, region)))
 
     def next_load(self, address: int | None) -> Movement:
-        return _movement(self.session.continue_to(Load(address)))
+        return movement_of(self.session.continue_to(Load(address)))
 
     def previous_load(self, address: int | None) -> Movement:
-        return _movement(self.session.reverse_to(Load(address)))
+        origin = self.now
+        stop = self.session.reverse_to(Load(address))
+        if stop.edge is Edge.START:
+            stop = replace(self.session.return_to(origin), edge=Edge.START, text=never_loaded(address))
+        return movement_of(stop)
 
     def goto(self, number: int) -> Movement:
-        return _movement(self.session.goto(number))
+        return movement_of(self.session.goto(number))
 
     def return_to(self, moment: Moment) -> Movement:
-        return _movement(self.session.return_to(moment))
+        return movement_of(self.session.return_to(moment))
 
     def interrupt(self) -> None:
         self.session.interrupt()
@@ -299,5 +306,7 @@ class LiveGuest(Source):
         return [max(0, self._samples[b] - self._samples[a]) for a, b in pairwise(found)]
 
 
-def _movement(stop: Stop) -> Movement:
-    return Movement(stop.moment, stop.pc, stop.text, stop.edge is not None)
+def movement_of(stop: Stop) -> Movement:
+    """The stop that ended a movement, as the stepper has it."""
+    loaded = stop.found.address if isinstance(stop.found, TlbLoaded) else None
+    return Movement(stop.moment, stop.pc, stop.text, stop.edge is not None, loaded)

@@ -1,12 +1,13 @@
 """A recorded trace, as the stepper sees it: event by event, miss by miss, with the TLBs as they were.
 
 Moments count events of the trace (:mod:`emu.trace.events`). There are no registers, no memory and no code; PC is where
-the last run of fetches began. In a foreign trace, of accesses alone, each miss loads its page at once, as in
-`cfemu trace replay`; such a miss is a moment in front of its event, and the load one behind it.
+the last run of fetches began, or what has missed. In a foreign trace, of accesses alone, each miss loads its page at
+once, as in `cfemu trace replay`; such a miss is a moment in front of its event, and the load one behind it.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from emu.debug.history import Call, Moment
 from emu.debug.stepper import player
 from emu.debug.stepper.events import SIDES, Event, Loaded, Missed, Raised, Timeline
-from emu.debug.stepper.source import Interrupted, Movement, Refill, Source, describe
+from emu.debug.stepper.source import Interrupted, Movement, Refill, Source, describe, never_loaded
 from emu.debug.stepper.watcher import EntryWatcher
 from emu.errors import UsageError
 from emu.mmu.registers import (
@@ -79,20 +80,20 @@ class RecordedTrace(Source):
     def _keep(self) -> None:
         self._kept.append((self._at, self._mmu.copy(), self._counters.copy()))
 
-    def _play(self, end: int, *, stops: bool = False) -> None:
-        """On to event ``end``, or behind the first of interest."""
+    def _play(self, end: int, *, stops: bool = False, anyway: bool = False) -> None:
+        """On to event ``end``, or behind the first of interest; ``anyway``: whether it is interrupted or not."""
         code, a, b = self._events
         while self._at < end:
             goal = min(end, self._at + SPACING)
             self._at = player.play(self._mmu, self._counters, code, a, b, self._at, goal, stops, self._size, self._bits)
             if self._at >= self._kept[-1][0] + SPACING:
                 self._keep()
-            if self._interrupt:
+            if self._interrupt and not anyway:
                 raise Interrupted
             if stops and self._at < goal:
                 break
 
-    def _be_at(self, number: int) -> None:
+    def _be_at(self, number: int, *, anyway: bool = False) -> None:
         number = min(max(number, 0), self._events.length)
         self._missing = False
         if number < self._at or self._kept[-1][0] > self._at + SPACING:
@@ -101,7 +102,7 @@ class RecordedTrace(Source):
             if number < self._at or at > self._at:
                 self._at = at
                 self._mmu[:], self._counters[:] = mmu, counters
-        self._play(number)
+        self._play(number, anyway=anyway)
 
     # --- where we are
 
@@ -123,6 +124,15 @@ class RecordedTrace(Source):
 
     @property
     def pc(self) -> int:
+        """Between a miss and its handler the instruction that missed; else where the last run of fetches began."""
+        for number in range(self._at - 1, max(-1, self._at - 1 - NEAR), -1):
+            code = int(self._events.code[number])
+            if code < e.ASIDE and code & e.MISSED:
+                entered = self._entered(number)
+                if entered is not None:
+                    return int(self._events.a[entered])
+            if code < e.ASIDE and code & e.KIND == FETCH:
+                break
         return int(self._counters[player.PC])
 
     @property
@@ -151,20 +161,23 @@ class RecordedTrace(Source):
         return self._seek(self.timeline.forwards(self.now, self.horizon), _is_load(address))
 
     def previous_load(self, address: int | None) -> Movement:
-        return self._seek(self._past(), _is_load(address))
+        return self._seek(self._past(), _is_load(address), never_loaded(address))
 
     def _past(self) -> Iterable[Event]:
         now = self.now
         return (event for event in self.timeline.backwards(now) if event.moment < now)
 
-    def _seek(self, events: Iterable[Event], wanted: Callable[[Event], bool]) -> Movement:
+    def _seek(
+        self, events: Iterable[Event], wanted: Callable[[Event], bool], otherwise: str = "there is none"
+    ) -> Movement:
         """To the first of ``events`` that is wanted; else stay."""
         with self.excursion():
             found = next((event for event in events if wanted(event)), None)
         if found is None:
-            return self._here("there is none")
+            return self._here(otherwise)
         self.return_to(found.moment)
-        return self._here(": ".join(describe(self, found)))
+        here = self._here(": ".join(describe(self, found)))
+        return replace(here, loaded=found.address) if isinstance(found, Loaded) else here
 
     def goto(self, number: int) -> Movement:
         if not 0 <= number <= self._events.length:
@@ -174,7 +187,7 @@ class RecordedTrace(Source):
         return self._here(ends.get(number, ""))
 
     def return_to(self, moment: Moment) -> Movement:
-        self._be_at(moment.instructions)
+        self._be_at(moment.instructions, anyway=True)  # the way back from a search that was interrupted, too
         self._missing = bool(moment.exceptions)
         return self._here()
 
@@ -237,7 +250,8 @@ class RecordedTrace(Source):
             case e.CONTROL_WRITE:
                 return f"{CONTROL.get(a, hex(a))} <- {b:08x}"
             case e.LOADED:
-                return f"{SIDES[a >> 8]} entry {a & 0xFF} was loaded, MMUTR {b:08x}"
+                side, base = a >> 8, int(self._mmu[0]["dtlb_base"])
+                return f"{SIDES[side]} entry {(a & 0xFF) + (base if side == DTLB else 0)} was loaded, MMUTR {b:08x}"
             case e.ENTER:
                 name = VECTORS.get(b & 0xFF, f"vector {b & 0xFF}")
                 return f"exception: {name}, fault status {b >> 8 & 0xFF:X}, PC {a:#010x}"

@@ -16,24 +16,32 @@ __all__ = ["commands_of", "is_trace", "step_target", "step_trace"]
 MAGIC = b"CFTRACE\n"  # as emu.trace.format writes it
 
 
-def commands_of(script: Path | None, commands: Iterable[str], *, as_json: bool) -> list[ScriptLine] | None:
+def commands_of(
+    script: Path | None, commands: Iterable[str], *, as_json: bool, timeout: float | None = None
+) -> list[ScriptLine] | None:
     """What is to be run without a screen, the file first; None = there is a screen. UsageError where that cannot be."""
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     single = [ScriptLine(text, f"--command {text!r}") for text in commands]
     if script is not None or single:
         return [*(read_script(script) if script is not None else ()), *single]
     if as_json:
         raise UsageError("--json is about --script and --command")
+    if timeout is not None:
+        raise UsageError("--timeout is about --script and --command; on the screen Esc interrupts")
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
         raise UsageError("the screen needs a terminal; --script and --command do without")
     return None
 
 
-def step_target(target: Target, lines: list[ScriptLine] | None, *, as_json: bool = False) -> None:
-    """Step through a guest until its user, or the script, ends; closes it."""
+def step_target(
+    target: Target, lines: list[ScriptLine] | None, *, as_json: bool = False, timeout: float | None = None
+) -> bool:
+    """Step through a guest until its user, or the script, ends; closes it. False if ``timeout`` ended the script."""
     guest = LiveGuest(target)
     guest.history.read_lines_from(lambda size: b"")  # standard input is the stepper's
     try:
-        _step(Stepper(guest, load_lines(*target.files)), lines, as_json=as_json)
+        return _step(Stepper(guest, load_lines(*target.files)), lines, as_json=as_json, timeout=timeout)
     finally:
         guest.close()
 
@@ -47,17 +55,19 @@ def is_trace(path: Path) -> bool:
         return False
 
 
-def step_trace(path: Path, lines: list[ScriptLine] | None, *, as_json: bool = False) -> None:
-    """Step through a recorded trace until its user, or the script, ends. UsageError for one that cannot be read."""
+def step_trace(
+    path: Path, lines: list[ScriptLine] | None, *, as_json: bool = False, timeout: float | None = None
+) -> bool:
+    """The same for a recorded trace. UsageError for one that cannot be read."""
     from emu.debug.stepper.recorded import RecordedTrace  # which is compiled code of its own
 
-    _step(Stepper(RecordedTrace(path)), lines, as_json=as_json)
+    return _step(Stepper(RecordedTrace(path)), lines, as_json=as_json, timeout=timeout)
 
 
-def _step(stepper: Stepper, lines: list[ScriptLine] | None, *, as_json: bool) -> None:
+def _step(stepper: Stepper, lines: list[ScriptLine] | None, *, as_json: bool, timeout: float | None) -> bool:
     if lines is not None:
-        run_script(stepper, lines, as_json=as_json)
-        return
+        return run_script(stepper, lines, as_json=as_json, timeout=timeout)
     from emu.debug.stepper.app import run_screen
 
     run_screen(stepper)
+    return True

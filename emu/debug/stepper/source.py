@@ -15,7 +15,7 @@ from emu.debug.stepper.events import Called, Cleared, Event, Image, Loaded, Miss
 from emu.errors import CfemuError, UsageError
 from emu.mmu.registers import FAULT_STATUS, VECTOR_ACCESS_ERROR, VECTORS
 
-__all__ = ["NO_GUEST", "Interrupted", "Movement", "Refill", "Source", "describe"]
+__all__ = ["NO_GUEST", "Interrupted", "Movement", "Refill", "Source", "describe", "never_loaded"]
 
 NO_GUEST = "a recorded trace has no registers, no memory and no code"
 
@@ -29,12 +29,14 @@ class Interrupted(CfemuError):
 
 @dataclass(frozen=True)
 class Movement:
-    """How a movement ended: ``text`` says why, and is empty where it did what it was told to."""
+    """How a movement ended: ``text`` says why, and is empty where it did what it was told to; ``loaded``: TLB address
+    of the entry whose load it stopped behind."""
 
     moment: Moment
     pc: int
     text: str = ""
     edge: bool = False
+    loaded: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Source(ABC):
 
     @abstractmethod
     def previous_load(self, address: int | None) -> Movement:
-        """Backwards to behind the last load of it before now."""
+        """Backwards to behind the last load of it before now. Where there is none, it stays and says so."""
 
     @abstractmethod
     def goto(self, number: int) -> Movement:
@@ -209,6 +211,11 @@ class Source(ABC):
     def function(self, va: int) -> str:
         """The symbol without its offset."""
         return self.symbol(va).partition("+")[0]
+
+
+def never_loaded(address: int | None) -> str:
+    """That there is no load to go back to."""
+    return "no TLB entry was loaded before" if address is None else f"TLB entry {address} was not loaded before"
 
 
 ACCESS = {5: "fetch", 6: "fetch", 10: "write", 14: "read"}  # by fault status; FS 14 also of read-modify-writes

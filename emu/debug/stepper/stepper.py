@@ -63,6 +63,8 @@ class Stepper:
         self.memory: int | None = None  # address that the memory pane shows; None = the stack pointer
         self.logged: list[Moment] = []  # of the lines that the log showed last
         self.last_line = ""
+        self.in_question: int | None = None  # TLB address that `why` named, or whose loads are gone through
+        self._loaded: int | None = None  # that of the load behind which the last movement stopped
         self._before = self._look()
 
     # --- the source
@@ -92,11 +94,15 @@ class Stepper:
     def move(self, movement: Callable[[], Movement]) -> Movement:
         """Make a movement and remember what there was in front of it."""
         before = self._look()
+        self.in_question = None
+        loaded = None
         try:
-            return movement()
+            made = movement()
+            loaded = made.loaded
+            return made
         finally:
             if self.source.now != before.moment:
-                self._before = before
+                self._before, self._loaded = before, loaded
 
     def events_of_movement(self) -> list[Event]:
         """What happened in the last movement, if it went forwards and that is known without running again."""
@@ -143,7 +149,22 @@ class Stepper:
 
     def tlb_entries(self, side: int) -> list[tables.Entry]:
         before = self._before.used[side]
-        return tables.tlb_entries(self.source.mmu, side, self.events_of_movement(), before)
+        return tables.tlb_entries(self.source.mmu, side, self._events_to_mark(), before, self._loaded)
+
+    def tlb_entry_to_see(self, side: int) -> int:
+        """Index of the entry that matters most: the one that `why` named, the one just loaded or used, else the one
+        that the next refill gets."""
+        entries = self.tlb_entries(side)
+        named = [i for i, entry in enumerate(entries) if entry.address == self.in_question]
+        marked = [i for mark in ("load", "hit", "next") for i, entry in enumerate(entries) if entry.mark == mark]
+        return [*named, *marked, 0][0]
+
+    def _events_to_mark(self) -> list[Event]:
+        """What happened in the last movement, if it went forwards; its end, if it was a long one."""
+        start, now = self._before.moment, self.source.now
+        if start >= now or self.source.timeline.known(start, now):
+            return self.events_of_movement()
+        return [event for event in self._last_events(LOG_LENGTH) if event.moment > start]
 
     def mmu(self) -> list[tables.Line]:
         return tables.mmu_lines(self.source.mmu, self._before.mmu)
@@ -162,15 +183,19 @@ class Stepper:
     def log(self, count: int) -> list[tables.Line]:
         """The last events up to now; those near enough that it does not take long to find them."""
         source, now = self.source, self.source.now
+        events = self._last_events(count)
+        self.logged = [event.moment for event in events]
+        return [tables.log_line(source, event, now) for event in events]
+
+    def _last_events(self, count: int) -> list[Event]:
+        source, now = self.source, self.source.now
         limit, events = now.instructions - LOG_BEHIND, list[Event]()
         with source.excursion():
             for event in source.timeline.backwards(now):
                 if len(events) == count or event.moment.instructions < limit:
                     break
                 events.append(event)
-        events.reverse()
-        self.logged = [event.moment for event in events]
-        return [tables.log_line(source, event, now) for event in events]
+        return events[::-1]
 
     def counters(self, width: int, patience: float = inf) -> list[tables.Line]:
         """Everything counted up to now, and misses over time as far as ``patience``, in seconds, allows."""

@@ -16,6 +16,8 @@ from emu.mmu.registers import MMUDR_LK, MMUTR_V, REGISTERS, BitField, decode, re
 from emu.mmu.state import DTLB, PLRU, RANDOM
 
 __all__ = [
+    "LOG_INDENT",
+    "TLB_HEADING",
     "Cell",
     "Entry",
     "Line",
@@ -39,6 +41,8 @@ CODE_BEFORE = 0x200  # bytes: code in front of PC is disassembled from its symbo
 GENERAL = [f"{kind}{i}" for kind in "da" for i in range(8)]
 SR_FLAGS = ((0x8000, "T"), (0x2000, "S"), (0x1000, "M"), (0x10, "X"), (8, "N"), (4, "Z"), (2, "V"), (1, "C"))
 SR_MASK_SHIFT, SR_MASK = 8, 7
+TLB_HEADING = 2  # lines
+LOG_INDENT = 23  # columns in front of what happened
 
 
 class Cell(NamedTuple):
@@ -73,13 +77,20 @@ class Entry:
 
 
 def tlb_entries(
-    mmu: npt.NDArray[Any], side: int, since: Sequence[Event] = (), before: int | None = None
+    mmu: npt.NDArray[Any],
+    side: int,
+    since: Sequence[Event] = (),
+    before: int | None = None,
+    just_loaded: int | None = None,
 ) -> list[Entry]:
-    """All entries of one TLB. ``since``: events of the last movement; ``before``: the entry used last before it."""
+    """All entries of one TLB. ``since``: events of the last movement; ``before``: the entry used last before it;
+    ``just_loaded``: TLB address of the one behind whose load it stopped."""
     copy = mmu.copy()
     count, base = int(copy[0]["entries"][side]), int(copy[0]["dtlb_base"]) if side == DTLB else 0
     ages = [_age(copy, side, index) for index in range(count)]
     loads = [event.address for event in since if isinstance(event, Loaded) and event.side == SIDES[side]]
+    if just_loaded is not None and base <= just_loaded < base + count:
+        loads.append(just_loaded)
     dropped = {
         a for event in since if isinstance(event, Cleared) for a, where, _ in event.dropped if where == SIDES[side]
     }

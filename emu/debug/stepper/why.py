@@ -41,12 +41,12 @@ class Explanation:
     looked_to: Moment
 
 
-def last_miss(source: Source) -> Missed:
-    """The last miss up to now. UsageError when there is none."""
+def last_miss(source: Source, hint: str = "`next-miss` goes to one") -> Missed:
+    """The last miss up to now. UsageError, with ``hint``, when there is none."""
     for event in source.timeline.backwards(source.now):
         if isinstance(event, Missed):
             return event
-    raise UsageError("no TLB miss before this moment; `next-miss` goes to one")
+    raise UsageError(f"no TLB miss before this moment; {hint}")
 
 
 def explain(source: Source, miss: Missed) -> Explanation:
