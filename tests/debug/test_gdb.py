@@ -208,7 +208,7 @@ def test_linux_counts_the_same_under_a_debugger() -> None:
     session = Session(debugged)
     session.add_catchpoint(Miss())
     session.add_catchpoint(Load())
-    session.add_watchpoint(elf.address("jiffies"), 4, reads=True)
+    session.add_watchpoint(elf.address("jiffies"), 4)
     session.add_breakpoint(elf.address("schedule"))
     stops = 0
     while (stop := session.continue_()).edge is None:

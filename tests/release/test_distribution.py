@@ -33,7 +33,7 @@ DATA = (
 SDIST = {
     *("emu", "kernel_model", "firmware", "tests", "benchmarks", "examples", "docs"),
     *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
-    *(".ci", "PKG-INFO", ".gitignore"),  # hatchling adds the last two
+    *(".ci", "mkdocs.yml", "PKG-INFO", ".gitignore"),  # hatchling adds the last two
 }
 JUNK = (
     "__pycache__",
