@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.counts import compare_counts
 from benchmarks.figures import GROUPS, Figure
 from benchmarks.linux import NotMeasured
-from benchmarks.runs import ALLOWED, STORAGE, Regression, earlier_costs, regressions, save
+from benchmarks.runs import ALLOWED, COMPARED, ENOUGH, STORAGE, Regression, earlier_costs, regressions, save
 from emu.regression.compare import Comparison, print_comparison
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -185,10 +185,10 @@ INTRODUCTION = (
     "same machine: times as fast where more is better, times as long where less is.",
 )
 REGRESSIONS = (
-    f"`make bench` fails when a ratio is more than {100 * ALLOWED - 100:.0f} % worse than the median of earlier runs",
-    "on the same machine. They are kept in `.benchmarks` as pytest-benchmark keeps its own, as costs (less is better):",
-    "`pytest-benchmark --storage .benchmarks compare` shows them. `make bench ARGS='--only counts'` runs the miss",
-    "counts alone, which are exact on every machine; `--update` accepts new ones.",
+    f"`make bench` fails when a ratio is more than {100 * ALLOWED - 100:.0f} % worse than in the worst of the latest",
+    f"{COMPARED} runs on the same machine, once there are {ENOUGH}. They are kept in `.benchmarks` as pytest-benchmark keeps",
+    "its own, as costs (less is better): `pytest-benchmark --storage .benchmarks compare` shows them. `make bench",
+    "ARGS='--only counts'` runs the miss counts alone, which are exact on every machine; `--update` accepts new ones.",
 )
 
 

@@ -22,14 +22,15 @@ def figures(fast: float, slow: float) -> dict[str, list[Figure]]:
     ("fast", "slow", "worse"),
     [
         (2.0, 3.0, []),
-        (1.9, 3.2, []),  # within a tenth
+        (1.85, 3.2, []),  # within a tenth
         (1.7, 3.0, ["group: fast"]),
         (9.0, 3.4, ["group: slow"]),
         (1.0, 4.0, ["group: fast", "group: slow"]),
     ],
 )
 def test_a_ratio_may_get_worse_by_a_tenth(fast: float, slow: float, worse: list[str], tmp_path: Path) -> None:
-    for noise in (0.5, 1.0, 1.0, 1.0, 1.1):  # the median counts
+    save(figures(0.5, 9.0), tmp_path)  # too long ago
+    for noise in (1.0, 1.2, 1.0, 1.1, 1.3):  # the worst counts
         save(figures(2.0 * noise, 3.0), tmp_path)
     assert [name for name, _, _ in regressions(figures(fast, slow), earlier_costs(tmp_path))] == worse
 
@@ -41,7 +42,10 @@ def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     assert cost_of(Figure("x", 4.0)) == 0.25
 
 
-def test_without_earlier_runs_nothing_is_worse(tmp_path: Path) -> None:
+def test_without_enough_earlier_runs_nothing_is_worse(tmp_path: Path) -> None:
+    save(figures(9.0, 1.0), tmp_path)
+    save(figures(9.0, 1.0), tmp_path)
+    assert regressions(figures(0.1, 9.0), earlier_costs(tmp_path)) == []
     assert regressions(figures(0.1, 9.0), earlier_costs(tmp_path / "none")) == []
 
 
