@@ -186,10 +186,9 @@ INTRODUCTION = (
 )
 REGRESSIONS = (
     f"`make bench` fails when a ratio is more than {100 * ALLOWED - 100:.0f} % worse than in the worst of the latest",
-    f"{COMPARED} runs on the same machine, once there are {ENOUGH}. They are kept in `.benchmarks`, as pytest-benchmark",
-    "keeps its own, and as costs (less is better): `pytest-benchmark --storage .benchmarks compare` shows them.",
-    "`make bench ARGS='--only counts'` runs the miss counts alone, which are exact on every machine; `--update` accepts",
-    "new ones.",
+    f"{COMPARED} runs on the same machine, once there are {ENOUGH}. They are kept in `.benchmarks` as costs (less is",
+    "better), where `pytest-benchmark --storage .benchmarks compare` finds them. `make bench ARGS='--only counts'` runs",
+    "the miss counts alone, which are exact on every machine; `--update` accepts new ones.",
 )
 
 
