@@ -187,8 +187,8 @@ INTRODUCTION = (
 REGRESSIONS = (
     f"`make bench` fails when a ratio is more than {100 * ALLOWED - 100:.0f} % worse than in the worst of the latest",
     f"{COMPARED} runs on the same machine, once there are {ENOUGH}. They are kept in `.benchmarks` as costs (less is",
-    "better), where `pytest-benchmark --storage .benchmarks compare` finds them. `make bench ARGS='--only counts'` runs",
-    "the miss counts alone, which are exact on every machine; `--update` accepts new ones.",
+    "better), where `pytest-benchmark --storage .benchmarks compare` finds them. `make bench ARGS='--only counts'`",
+    "runs the miss counts alone, which are exact on every machine; `--update` accepts new ones.",
 )
 
 
