@@ -16,7 +16,7 @@ from benchmarks.recording import measure_recording
 from benchmarks.speed import guest, measure_miss, measure_speed
 from benchmarks.startup import measure_startup
 from benchmarks.trace import GOALS as TRACE_GOALS
-from benchmarks.trace import measure_trace
+from benchmarks.trace import LINEAR, measure_trace
 
 __all__ = ["GROUPS", "Figure", "Group"]
 
@@ -86,7 +86,7 @@ def recording(repeats: int) -> Iterator[Figure]:
 
 
 def traces(repeats: int) -> Iterator[Figure]:
-    speed = measure_trace(repeats)
+    speed = measure_trace(repeats, LINEAR)
     kinds = {"random": "random pages", "runs": "runs of 12"}
     for comparison in speed.lru:
         for peer, ratio in comparison.ratios.items():

@@ -58,7 +58,10 @@ class Recording:
         machine.start_recording(self._write)
 
     def _write(self, code: NDArray[np.uint8], a: NDArray[np.uint32], b: NDArray[np.uint32]) -> None:
-        """Events to the file. UsageError names the file when it cannot take more."""
+        """Events to the file. UsageError names the file when it cannot take more; then nothing goes there any more, for
+        a trace with a gap would be taken for a whole one."""
+        if self._failed:
+            return
         try:
             self.writer.append(code, a, b)
         except OSError as error:
@@ -91,9 +94,10 @@ class Recording:
         self._closed = True
         try:
             self.machine.stop_recording()
-            if _regions(self.machine) != self._regions:
-                self._name()
-            self.writer.close(_account(self.machine.counters() - self._before))
+            if not self._failed:
+                if _regions(self.machine) != self._regions:
+                    self._name()
+                self.writer.close(_account(self.machine.counters() - self._before))
         finally:
             self.writer.abandon()
 

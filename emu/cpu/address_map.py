@@ -7,7 +7,6 @@ UC_MBAR = 0xF2000000
 UC_WINDOW = 0xF3000000
 UC_BOUNCE = 0xF5000000  # copies of operands that lie on two 1-KB pages, or of an instruction that runs alone
 UC_ALONE = 0xF6000000  # public engine: instructions that run alone
-UC_UNMAPPED = 0xF4000000  # nothing is mapped here, and nothing ever will be
 MBAR_SIZE = 0x40000
 
 SCRATCH_CCR = UC_SCRATCH  # CCR to D0, then halt

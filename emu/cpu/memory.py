@@ -4,7 +4,7 @@ Exception frames, vector fetches and RTE are accesses like any other (sheet 1.15
 and their hits count for replacement.
 """
 
-from emu.cpu.address_map import MBAR_SIZE, UC_MBAR, UC_UNMAPPED, UC_WINDOW
+from emu.cpu.address_map import MBAR_SIZE, UC_MBAR, UC_WINDOW
 from emu.cpu.catch import catch_access
 from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.raw import (
@@ -43,7 +43,6 @@ __all__ = [
     "read32",
     "slot_of",
     "touch_data",
-    "uc_address",
     "write32",
 ]
 
@@ -88,16 +87,6 @@ def place(s: State, source: int, pa: int) -> tuple[int, int, int]:
     bank = s.banks[i]
     offset = pa - bank.base
     return bank.uc + offset, bank.host + offset, bank.pages + PAGE_BYTES * (offset >> 12)
-
-
-@njit
-def uc_address(s: State, host: int) -> int:
-    """Where unicorn has the byte at ``host``."""
-    for i in range(s.n_banks):
-        bank = s.banks[i]
-        if bank.host <= host < bank.host + bank.end - bank.base:
-            return int(bank.uc + host - bank.host)
-    return UC_UNMAPPED
 
 
 @njit_inline

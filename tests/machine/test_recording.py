@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,6 +155,27 @@ def test_a_file_that_cannot_grow_is_one_line_and_a_cut_trace(machine: Machine, t
     before = machine.instructions
     machine.run(max_instructions=1000)
     assert machine.instructions == before + 1000
+
+
+def test_a_gap_is_never_taken_for_a_whole_trace(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for a moment."""
+    recording = record(machine, tmp_path / "t")
+    append = recording.writer.append
+    failures = [OSError(28, "No space left on device")]
+
+    def fail_once(*columns: Any) -> None:
+        if failures:
+            raise failures.pop()
+        append(*columns)
+
+    monkeypatch.setattr(recording.writer, "append", fail_once)
+    with pytest.raises(UsageError, match=r"t: no space left on device$"):
+        recording.begin_phase("full")
+    machine.run(max_instructions=100)
+    recording.close()
+    assert not Trace(tmp_path / "t").complete
 
 
 def test_the_seed_of_the_random_policy_is_the_one_that_was_given(tmp_path: Path) -> None:
