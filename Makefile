@@ -84,7 +84,6 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@$(PIP) install -qq -e .
-	@echo "compiling the engine, which takes another minute or two the first time ..." >&2
 	@$(BIN)/python -c 'from emu.cpu.compiled import prepare; prepare()'
 	@touch $@
 

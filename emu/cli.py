@@ -263,9 +263,11 @@ def run(
     )
     budget = Budget(max_instructions, max_cycles, timeout)
     report = run_file(setup, budget, echo=not json, show_counters=show_counters)
-    from emu.run_report import print_json, print_tables
+    from emu.run_report import print_json, print_tables, warning_lines
 
     (print_json if json else print_tables)(report)
+    for line in warning_lines(report.mmu_warnings):
+        print(f"cfemu: {line}", file=sys.stderr)
     if report.error is not None:
         report_error(report.error)
     if report.note:

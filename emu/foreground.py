@@ -112,8 +112,9 @@ class RunReport:
     exit_status: int
     pc: int
     symbol: str | None
-    console: bytes
+    console: bytes  # all output; only the last byte of what was shown as it came
     counters: Counters
+    mmu_warnings: dict[str, int] = field(default_factory=dict)  # meaning and count
     profile: Profile | None = None
     note: str | None = None
     error: GuestError | None = field(default=None, repr=False)
@@ -259,11 +260,15 @@ class Host:
     def attach(self, machine: Machine) -> None:
         """Connect a new machine."""
         if self.screen.echo:
-            machine.on_console = self.screen.show_output
+            machine.on_console = lambda data: self._show(machine, data)
         if self.session.active:
             self.session.begin(machine)
         else:
             machine.when_listening(lambda: self._meet_guest(machine))
+
+    def _show(self, machine: Machine, data: bytes) -> None:
+        self.screen.show_output(data)
+        del machine.console[:-1]  # a guest that prints for ever must not fill our memory
 
     def _meet_guest(self, machine: Machine) -> bytes:
         """The guest listens: what is typed without a person, or a session with one."""
@@ -375,6 +380,7 @@ def run_machine(machine: Machine, setup: Setup, program: Program, budget: Budget
         symbol=program.names.symbol(pc),
         console=bytes(machine.console),
         counters=counters,
+        mmu_warnings=machine.mmu_warnings(),
         profile=profile_of(machine, program.names, counters) if setup.profile else None,
         note="; ".join(notes) or None,
         error=error,

@@ -4,12 +4,14 @@ numba ships no type information, so every compiled function of the project goes 
 the plain Python signature, numba sees its own options, and those options (cache, no GIL, C division) are chosen once.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numba
 from numba import types
 from numba.core.codegen import JITCodeLibrary
+from numba.core.event import Listener, register
 from numba.core.registry import cpu_target
 
 from emu import object_code
@@ -22,6 +24,25 @@ __all__ = ["cfunc", "njit", "njit_entry", "njit_inline"]
 # has changed; the folder changes with any of them.
 if not numba.config.CACHE_DIR and (folder := object_code.numba_directory()) is not None:
     numba.config.CACHE_DIR = str(folder)
+
+
+class _Announcement(Listener):  # type: ignore[misc]  # numba has no types
+    """Tells a person at a terminal, once, what takes so long: what is not in the cache is compiled now."""
+
+    made = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.made and sys.stderr.isatty():
+            self.made = True
+            print(
+                "cfemu: compiling native code, which is kept; this takes from seconds to two minutes", file=sys.stderr
+            )
+
+    def on_end(self, event: Any) -> None:
+        """The next one begins."""
+
+
+register("numba:compile", _Announcement())
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 

@@ -38,6 +38,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTORS,
 )
+from emu.mmu.state import WARNINGS
 from emu.profile import decode_open, decode_records, in_order_of_beginnings
 from emu.readings import Durations, add_durations, read_counters
 from emu.regions import Region, Regions
@@ -533,6 +534,12 @@ class Machine:
         """All counters since the machine was made."""
         self._take_operations()
         return read_counters(self.core, [region.name for region in self.regions], self.symbol, self._durations)
+
+    def mmu_warnings(self) -> dict[str, int]:
+        """What the guest did, and how often, that the manuals leave open for the MMU: the counts do not depend on the
+        engine, but another V4e may do something else there. In words of :data:`emu.mmu.state.WARNINGS`."""
+        counts = self.core.array["mmu"]["warning_count"][0]
+        return {meaning: int(counts[code]) for code, meaning in WARNINGS.items() if counts[code]}
 
     def start_profile(self) -> None:
         """From now on keep a record of each access error, for :meth:`access_errors`."""

@@ -15,7 +15,7 @@ from emu.foreground import RunReport
 from emu.plain_console import PlainConsole
 from emu.profile_report import print_profile
 
-__all__ = ["print_counters", "print_json", "print_tables", "to_dict"]
+__all__ = ["print_counters", "print_json", "print_tables", "to_dict", "warning_lines"]
 
 MAX_SYMBOLS = 12  # rows of the symbol table; the JSON has all of them
 TLB_ENTRIES = 32  # of the hardware
@@ -40,6 +40,7 @@ def to_dict(report: RunReport) -> dict[str, Any]:
         "symbol": report.symbol,
         "console": report.console.decode("utf-8", "backslashreplace"),
         "counters": report.counters.to_dict(),
+        "mmu_warnings": report.mmu_warnings,
         **({} if report.profile is None else {"profile": report.profile.to_dict()}),
         "error": None if error is None else {"message": str(error), "state": error.state},
     }
@@ -65,6 +66,11 @@ def print_tables(report: RunReport) -> None:
     print_counters(report.counters, console)
     if report.profile is not None:
         print_profile(report.profile, console)
+
+
+def warning_lines(warnings: dict[str, int]) -> list[str]:
+    """What is to be said of the MMU's warnings, a line each."""
+    return [f"MMU, {count:,} {'times' if count > 1 else 'time'}: {meaning}" for meaning, count in warnings.items()]
 
 
 def new_console(*, stderr: bool = False) -> Console:

@@ -10,6 +10,7 @@ from emu.debug.session import Breakpoint, Catchpoint, ExceptionEvent, Load, Miss
 from emu.errors import UsageError
 from emu.mmu.registers import dump
 from emu.mmu.state import DTLB, FETCH, ITLB, READ, WRITE
+from emu.run_report import warning_lines
 
 if TYPE_CHECKING:
     from emu.debug.stepper.live import LiveGuest
@@ -29,7 +30,10 @@ class Monitor:
         self._commands: dict[str, tuple[str, Callable[..., str]]] = {
             "help": ("help: this list", self._help),
             "tlb": ("tlb [itlb|dtlb]: all entries, raw and decoded; the next victim is marked", self._tlb),
-            "mmu": ("mmu: the registers of the MMU, decoded", self._mmu),
+            "mmu": (
+                "mmu: the registers of the MMU, decoded, and what the guest did that the manuals leave open",
+                self._mmu,
+            ),
             "counters": ("counters: everything counted so far", self._counters),
             "translate": ("translate ADDR [r|w|x] [user]: who answers for an address", self._translate),
             "misses": ("misses: TLB misses so far, by region and by symbol", self._misses),
@@ -77,7 +81,8 @@ class Monitor:
         return "\n".join(dump_tlb(np.ascontiguousarray(mmu), number) for number in sides[side])
 
     def _mmu(self) -> str:
-        return dump(self._session.machine.core.array["mmu"])
+        machine = self._session.machine
+        return "\n".join([dump(machine.core.array["mmu"]), *warning_lines(machine.mmu_warnings())])
 
     def _counters(self) -> str:
         c = self._session.machine.counters()

@@ -97,6 +97,7 @@ INFO_EPILOG = """\b
 Examples:
   cfemu trace info boot.trace
   cfemu trace info boot.trace --json | jq .totals
+  cfemu trace info --check boot.trace   (is the whole file sound?)
 """
 REPLAY_EPILOG = f"""\b
 Examples:
@@ -142,10 +143,16 @@ Examples:
 
 
 @trace_app.command("info", epilog=INFO_EPILOG, help="What a trace file says about itself.")
-def info(trace: TracePath, json: Json = False) -> None:
+def info(
+    trace: TracePath,
+    check: Annotated[bool, typer.Option("--check", help="Read all events, too; damage is an error.")] = False,
+    json: Json = False,
+) -> None:
     from emu.trace.tables import print_info, print_json, trace_to_dict
 
     found = _open(trace)
+    if check:
+        found.check()
     if json:
         print_json("info", trace_to_dict(found))
     else:

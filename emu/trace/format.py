@@ -379,6 +379,12 @@ class Trace:
                     raise TraceError(self.path, f"damaged at byte {offset}: {error}") from None
                 yield Chunk(found, instructions, cycles)
 
+    def check(self) -> None:
+        """Read everything; TraceError if a chunk is damaged or events are missing."""
+        events = sum(chunk.events.length for chunk in self.chunks())
+        if self.totals is not None and events != self.totals.events:
+            raise TraceError(self.path, f"damaged: {events} events, where its end says {self.totals.events}")
+
     def _head(self, file: BinaryIO) -> Header:
         start = file.read(len(MAGIC))
         if not start:

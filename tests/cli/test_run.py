@@ -14,6 +14,7 @@ from emu.board import get_board
 from emu.console import Keyboard, Pace, RawTerminal, Session
 from emu.elf import load_elf
 from emu.machine import Machine
+from emu.mmu.state import WARN_WINDOW_ACCESS, WARNINGS
 from emu.screen import Screen
 from tests.support import elfgen as e
 from tests.support.command import Outcome, runner
@@ -21,6 +22,7 @@ from tests.support.command import Outcome, runner
 RAM = 0xC0010000  # in the default board's SDRAM
 EVB_RAM = 0x00010000
 NOWHERE = 0x50000000
+MMUBAR = 0x008  # control register (sheet 2.1)
 EVB_MBAR = 0xFF000000
 PSC0_TRANSMIT = EVB_MBAR + 0x860C
 GPT0_MODE = EVB_MBAR + 0x800
@@ -93,6 +95,37 @@ def test_what_the_guest_transmits_through_psc0_is_stdout(cfemu: Cfemu, guest: Ca
 
     assert outcome.status == 0
     assert outcome.stdout.startswith(b"Hi\nguest.elf on m5475evb")
+
+
+def test_output_that_was_shown_is_not_kept(
+    capfdbinary: pytest.CaptureFixture[bytes], guest: Callable[..., Path]
+) -> None:
+    """A guest may print for ever."""
+    path = guest(e.movea_l(PSC0_TRANSMIT, 0) + b"".join(e.store_b(byte, 0) for byte in b"Hi") + e.HALT, EVB_RAM)
+    reports = [
+        foreground.run_file(
+            foreground.Setup(path, "m5475evb"), foreground.Budget(), echo=echo, show_counters=lambda counters: None
+        )
+        for echo in (True, False)
+    ]
+    assert capfdbinary.readouterr().out == b"Hi"
+    assert [report.console for report in reports] == [b"i", b"Hi"]
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "1 time"), (3, "3 times")])
+def test_what_the_manuals_leave_open_for_the_mmu_is_said_once(
+    cfemu: Cfemu, guest: Callable[..., Path], times: int, said: str
+) -> None:
+    # Given bytes written to the MMU's registers, which are longwords (sheet 7 item 15)
+    window = 0xE000_0000
+    code = e.move_l(window | 1, 0) + e.movec(0, MMUBAR) + e.movea_l(window, 0) + times * e.store_b(0, 0) + e.HALT
+    path = guest(code)
+    # When
+    outcome, as_json = cfemu("run", path), cfemu("run", path, "--json")
+    # Then
+    meaning = WARNINGS[WARN_WINDOW_ACCESS]
+    assert (outcome.status, outcome.stderr) == (0, f"cfemu: MMU, {said}: {meaning}\n")
+    assert json.loads(as_json.stdout)["mmu_warnings"] == {meaning: times}
 
 
 def test_the_watchdog_resets_the_board_and_ends_the_run(cfemu: Cfemu, guest: Callable[..., Path]) -> None:

@@ -148,7 +148,7 @@ def damaged(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
-@pytest.mark.parametrize("command", ["info", "replay", "explain", "export"])
+@pytest.mark.parametrize("command", ["info", "check", "replay", "explain", "export"])
 @pytest.mark.parametrize("what", ["empty", "foreign", "missing", "damaged", "directory"])
 def test_a_bad_file_is_one_line_and_status_2(
     cfemu: Cfemu, tmp_path: Path, trace: Path, command: str, what: str
@@ -159,6 +159,8 @@ def test_a_bad_file_is_one_line_and_status_2(
     elif what != "missing":
         path.write_bytes({"empty": b"", "foreign": b"PK\x03\x04" * 50, "damaged": damaged(trace.read_bytes())}[what])
     arguments = ["trace", command, path]
+    if command == "check":
+        arguments = ["trace", "info", "--check", path]
     if command == "export":
         arguments += [tmp_path / "out", "--to", "chrome"]
 

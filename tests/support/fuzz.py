@@ -28,6 +28,7 @@ FOLLOWING = 2  # instructions that may run from each word
 REFRESH = 256  # words between new registers
 PAGE = 1024  # words between new code
 REPORT = 100_000
+PATIENCE = 600  # seconds for so many words, which take ten; a machine that hangs is as bad as one that dies
 ENDS = {EVENT_STOPPED: "STOP", EVENT_HALT: "HALT", EVENT_RESET: "reset"}
 ADDRESS_REGISTERS = (DATA, FRAMES, CODE, STACK - 256, WINDOW, BOARD.mbar + 0x700, RAM + 0x3FFFFE, 0, 0xFFFFFFFC)
 
@@ -51,7 +52,8 @@ def outcome(machine: Machine) -> str:
     The core is called directly: what Machine.run adds takes longer than the instructions.
     """
     state = machine.core.state
-    state["instruction_limit"] = state["instructions"] + FOLLOWING
+    # The limit follows from the budget when a device is touched.
+    state["instruction_limit"] = state["instruction_budget"] = state["instructions"] + FOLLOWING
     event = machine.core.run()
     if event == EVENT_FAIL:
         try:
@@ -65,6 +67,7 @@ def outcome(machine: Machine) -> str:
 def fuzz(words: int, seed: int, engine: str) -> Counter[str]:
     """Execute ``words`` random op words; outcomes by name. An EngineError is a defect and is not caught."""
     rng = random.Random(seed)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     seen: Counter[str] = Counter()
     with bench(engine) as guest:
         machine = guest.machine
@@ -90,6 +93,8 @@ def fuzz(words: int, seed: int, engine: str) -> Counter[str]:
                 randomise(machine, rng)
             if (n + 1) % REPORT == 0:
                 print(f"{n + 1:,} of {words:,} words", file=sys.stderr, flush=True)
+                faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    faulthandler.cancel_dump_traceback_later()
     return seen
 
 

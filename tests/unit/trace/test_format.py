@@ -201,6 +201,17 @@ def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path: Path, good: Path) ->
     assert unnoticed < 10
 
 
+def test_check_reads_every_event_and_misses_those_that_are_not_there(tmp_path: Path, good: Path) -> None:
+    Trace(good).check()
+    data = good.read_bytes()
+    first = data.index(b"EVNT")
+    second = data.index(b"EVNT", first + 12)
+    path = tmp_path / "short.trace"
+    path.write_bytes(data[:first] + data[second:])  # a whole frame is gone
+    with pytest.raises(TraceError, match=r"damaged: \d+ events, where its end says \d+"):
+        Trace(path).check()
+
+
 BAD = {
     "empty": (b"", "empty"),
     "text": (b"#!/bin/sh\necho hello\n" * 10, "not a trace"),
