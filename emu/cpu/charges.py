@@ -18,6 +18,7 @@ __all__ = [
     "MMU_REGISTER",
     "charge_accesses",
     "charge_inhibited",
+    "cost_of",
     "count_inhibited",
     "keep_buffer",
     "note_charge",

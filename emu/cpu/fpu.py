@@ -22,7 +22,7 @@ from emu.mmu.state import READ, WRITE
 __all__ = ["do_fpu", "exception_vector", "pending"]
 
 MOVE, INT, INTRZ, SQRT, ABS, NEG, DIV, ADD, MUL, SUB, CMP, TST = range(12)
-SINGLE = 0x10
+SINGLE, DOUBLE = 0x10, 0x20  # the opmode says it, whatever FPCR[PREC] is
 _BASIC = {0x00: MOVE, 0x01: INT, 0x03: INTRZ, 0x04: SQRT, 0x18: ABS, 0x1A: NEG, 0x20: DIV, 0x22: ADD, 0x23: MUL}
 _ROUNDING = {0x40: MOVE, 0x41: SQRT, 0x58: ABS, 0x5A: NEG, 0x60: DIV, 0x62: ADD, 0x63: MUL, 0x68: SUB}  # FS; FD is + 4
 _OPMODES = {
@@ -31,9 +31,9 @@ _OPMODES = {
     0x38: CMP,
     0x3A: TST,
     **{mode: operation | SINGLE for mode, operation in _ROUNDING.items()},
-    **{mode + 4: operation for mode, operation in _ROUNDING.items()},
+    **{mode + 4: operation | DOUBLE for mode, operation in _ROUNDING.items()},
 }
-# By opmode, the operation and whether it rounds to single; -1 is no instruction of this FPU.
+# By opmode, the operation and the precision it rounds to; -1 is no instruction of this FPU.
 OPERATIONS = np.array([_OPMODES.get(mode, -1) for mode in range(128)])
 
 # By source specifier L, S, X, P, W, D, B: bytes of the format; 0 is none of this FPU's.
@@ -44,6 +44,7 @@ MEMORY = IND | POST | PRE | DISP
 
 FPSR_N, FPSR_Z, FPSR_I, FPSR_NAN = 1 << 27, 1 << 26, 1 << 25, 1 << 24
 FPSR_AEXC, FPSR_EXC = 0xF8, 0xFF00
+FPCR_PREC = 0x40  # set: single
 IOP, ACCRUED_OVFL, ACCRUED_UNFL, ACCRUED_DZ, ACCRUED_INEX = 0x80, 0x40, 0x20, 0x10, 0x08
 # In order of priority (548xRM table 6-11), each bit's vector.
 PRIORITIES = (
@@ -153,9 +154,10 @@ def masked(s: State, from_input: int, from_result: int) -> int:
 def calculate(s: State, operation: int, source: int, destination: int) -> tuple[int, int]:
     """(result, exceptions) of an operation whose operands are no NaNs and not denormal.
 
-    The precision is that of the opmode. FPCR[PREC] is kept but changes nothing: all internal work is in double.
+    Results are rounded once, to the precision of the opmode or, where it names none, of FPCR[PREC] (548xRM 6-12, CF4UM
+    4-13).
     """
-    single = 1 if operation & SINGLE else 0
+    single = 1 if operation & SINGLE or (s.fpcr & FPCR_PREC and not operation & DOUBLE) else 0
     mode = s.fpcr >> 4 & 3
     kind = operation & 0xF
     if kind == ADD:

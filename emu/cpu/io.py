@@ -5,7 +5,7 @@ Both engines share these functions; only leaving the machine in the middle of an
 
 from emu.cpu.blocks import block_cost, is_known, rest_of_block, unwind
 from emu.cpu.catch import catch_load, waits_for_load
-from emu.cpu.charges import MMU_REGISTER, charge_inhibited, retract_alone, retract_charges
+from emu.cpu.charges import MMU_REGISTER, charge_inhibited, cost_of, retract_alone, retract_charges
 from emu.cpu.clock import now
 from emu.cpu.effects import apply_effect, may_move_code
 from emu.cpu.interrupts import follow_devices
@@ -23,12 +23,15 @@ from emu.cpu.state import (
     F_LOOP_EXIT,
     F_RESTORE,
     F_STOP,
+    MAX_ACCESSES,
+    MAX_DONE,
     State,
 )
 from emu.devices import bus
 from emu.devices.registers import MAILBOX
 from emu.jit import njit
 from emu.mmu import window
+from emu.mmu.registers import OFFSET_MMUOR
 from emu.mmu.state import READ, WARN_OVERLAP, WRITE
 from emu.timing.state import FLAT
 
@@ -112,9 +115,17 @@ def window_read(s: State, offset: int, size: int) -> int:
 
 
 @njit
+def must_be_alone(s: State, offset: int, size: int, value: int) -> bool:
+    """Whether the instruction of a store to the MMU's window must run by itself: what it does must not be done again,
+    as when the instruction (MOVEM) is begun again at a later access for a limit."""
+    near = s.cycles + MAX_ACCESSES * cost_of(s, MMU_REGISTER) >= s.cycle_limit
+    return (near and offset >> 2 == OFFSET_MMUOR >> 2) or may_move_code(s, offset, size, value)
+
+
+@njit
 def window_write(s: State, offset: int, size: int, value: int) -> None:
     """A write of the MMU register window, and its consequences for the softmmu and the running block."""
-    if not is_over(s) and (waits_for_load(s, offset) or (not s.single and may_move_code(s, offset, size, value))):
+    if not is_over(s) and (waits_for_load(s, offset) or (not s.single and must_be_alone(s, offset, size, value))):
         stop_here(s, EVENT_CHARGE)
         return
     if is_over(s) or not charge(s, MMU_REGISTER):
@@ -199,8 +210,9 @@ def done_before(s: State) -> int:
 @njit
 def note_done(s: State, value: int) -> None:
     """An acting access has been made, and gave ``value``."""
-    s.done[s.n_done] = value
-    s.n_done += 1
+    if s.n_done < MAX_DONE:
+        s.done[s.n_done] = value
+        s.n_done += 1
     s.next_done = s.n_done
 
 

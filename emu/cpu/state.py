@@ -26,10 +26,11 @@ MEMO = 8192
 VECTORS = 256
 SRAM_SIZE = 4096
 MAX_BOUNCES = 4
-MAX_CHARGES = 64
+MAX_CHARGES = 320  # half of them hold those of one instruction: 64 accesses, each with its wait
 BUFFER_STATE = 1 + STORE_BUFFER_ENTRIES
 CHARGE_COLUMNS = 4 + BUFFER_STATE  # host PC, accesses, kind; of a wait for memory its cycles and what was before
 MAX_ACCESSES = 16  # MOVEM with all registers
+MAX_DONE = 4 * MAX_ACCESSES  # byte by byte
 MAX_PARTS = 2 * MAX_ACCESSES
 MAX_TIMED = 4  # a double that crosses into another page has two
 MAX_COVERS = MAX_BOUNCES  # sheet 1.12: a move from memory to memory with both operands across pages
@@ -260,7 +261,7 @@ STATE_DTYPE = np.dtype(
         ("done_at", "i8"),
         ("n_done", "i8"),
         ("next_done", "i8"),
-        ("done", "i8", (MAX_ACCESSES,)),
+        ("done", "i8", (MAX_DONE,)),
         ("rests", "i8"),  # address of RESTS triples (host PC, serial of its block, cycles of the block behind it)
         ("code_source", "i8"),  # who answers for the fetch page, and its cache mode
         ("code_mode", "i8"),

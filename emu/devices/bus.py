@@ -69,7 +69,8 @@ def before(d: Devices, offset: int, size: int, value: int, is_write: int) -> int
             return FULL
         if offset >= MAILBOX and mailbox.is_full(d, offset - MAILBOX):
             return FULL
-        if offset == GPT and value & (GPT_WATCHDOG | GPT_ENABLE | GPT_MODE) == EXPIRES:
+        mode = merged(d.gpt_mode[0], offset, size, value) if offset & ~3 == GPT else 0
+        if mode & (GPT_WATCHDOG | GPT_ENABLE | GPT_MODE) == EXPIRES:
             return RESET  # the shortest time-out is what every known user sets (sheet 6.6)
         if PSC <= offset < PSC + PSC_STRIDE and psc.asks_for_input(d, offset - PSC, size, value):
             return INPUT

@@ -21,6 +21,7 @@ MONADIC = ("move", "int", "intrz", "sqrt", "abs", "neg", "tst")
 DYADIC = ("add", "sub", "mul", "div", "cmp")
 ROUNDING_FORMS = tuple(name for name in (*MONADIC, *DYADIC) if name not in ("int", "intrz", "tst", "cmp"))
 FORMS = [(name, "") for name in (*MONADIC, *DYADIC)] + [(name, p) for name in ROUNDING_FORMS for p in "sd"]
+PRECISIONS = {"s": oracle.SINGLE, "d": oracle.DOUBLE}  # else FPCR says it
 MAX, MIN = 0x7FEFFFFFFFFFFFFF, 0x0010000000000000
 CORNERS = (
     *(0, 1, MIN - 1, MIN, MIN + 1, MAX, MAX - 1, oracle.INFINITY, oracle.INFINITY + 1, oracle.DEFAULT_NAN),
@@ -33,7 +34,7 @@ signs = st.sampled_from((0, oracle.NEGATIVE))
 near_one = st.builds(lambda e, f: (1023 + e) << 52 | f, st.integers(-60, 60), st.integers(0, (1 << 52) - 1))
 magnitudes = st.one_of(st.sampled_from(CORNERS), near_one, st.integers(0, (1 << 63) - 1))
 doubles = st.builds(lambda sign, bits: sign | bits, signs, magnitudes)
-modes = st.sampled_from((0x00, 0x10, 0x20, 0x30, 0x40, 0x80))  # the last two: 68k precisions, which change nothing
+modes = st.sampled_from((0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x80))  # 0x40: single; 0x80 means nothing here
 enables = st.one_of(st.just(0), st.integers(0, 0xFF).map(lambda bits: bits << 8))
 statuses = st.integers(0, 0xFFFFFFFF).map(lambda bits: bits & 0x0F0000F8)
 
@@ -69,7 +70,7 @@ def check_registers(unit: Unit, state: oracle.Fpu, form: tuple[str, str]) -> Non
     name, precision = form
     code = asm.fp(name, 0, 1, precision)
     assert unit.run(code, registers_of(state)) is None
-    state.operate(unit.place(code), name, 1, state.fp[0], oracle.SINGLE if precision == "s" else oracle.DOUBLE)
+    state.operate(unit.place(code), name, 1, state.fp[0], PRECISIONS.get(precision))
     check_state(unit, state)
     if state.pending:
         frame = unit.run(code, {})
@@ -104,7 +105,7 @@ def test_operations_on_many_operands(unit: Unit, form: tuple[str, str]) -> None:
         fp = [random_double(rng) for _ in range(2)] + [0] * 6
         if rng.random() < 0.2:  # cancellation, equality
             fp[1] = fp[0] ^ rng.choice((0, 1, oracle.NEGATIVE, 1 << 52, oracle.NEGATIVE | 3))
-        fpcr = rng.choice((0, 0x10, 0x20, 0x30)) | rng.choice((0, 0, rng.getrandbits(8) << 8))
+        fpcr = rng.choice((0, 0x10, 0x20, 0x30, 0x40, 0x70)) | rng.choice((0, 0, rng.getrandbits(8) << 8))
         check_registers(unit, oracle.Fpu(fp, fpcr, rng.getrandbits(32) & 0x0F0000F8), form)
 
 
@@ -134,7 +135,7 @@ def test_operations_on_memory(unit: Unit, state: oracle.Fpu, size: str, bits: in
     assert unit.run(code, registers_of(state) | {"a0": DATA}) is None
     assert unit.read("a0") == (DATA + SIZES[size],)
     source, exceptions = operand(state, size, bits)
-    state.operate(unit.place(code), name, 1, source, oracle.SINGLE if precision == "s" else oracle.DOUBLE, exceptions)
+    state.operate(unit.place(code), name, 1, source, PRECISIONS.get(precision), exceptions)
     check_state(unit, state)
 
 
@@ -143,7 +144,7 @@ def test_operations_on_data_registers(unit: Unit, state: oracle.Fpu, size: str, 
     code = asm.fp_from("add", size, d(3), 1)
     assert unit.run(code, registers_of(state) | {"d3": bits}) is None
     source, exceptions = operand(state, size, bits)
-    state.operate(unit.place(code), "add", 1, source, oracle.DOUBLE, exceptions)
+    state.operate(unit.place(code), "add", 1, source, None, exceptions)
     check_state(unit, state)
 
 
@@ -186,7 +187,7 @@ def test_stores_of_many_numbers(unit: Unit, size: str) -> None:
         fp = [random_double(rng)] + [0] * 7
         if rng.random() < 0.4:
             fp[0] = oracle.to_bits(rng.choice((1, 2, 4)) * rng.getrandbits(34) / 4 - 2.0**32)
-        fpcr = rng.choice((0, 0x10, 0x20, 0x30)) | rng.choice((0, 0, rng.getrandbits(8) << 8))
+        fpcr = rng.choice((0, 0x10, 0x20, 0x30, 0x40, 0x70)) | rng.choice((0, 0, rng.getrandbits(8) << 8))
         check_store(unit, oracle.Fpu(fp, fpcr), size, size == "d" or rng.random() < 0.5)
 
 

@@ -8,23 +8,33 @@ import pytest
 from emu.counters import Operation
 from emu.errors import UnmodelledRegister
 from emu.machine import StopReason
+from emu.mmu.state import DTLB
 from tests.support import asm
 from tests.support.asm import A0, A1, D0, D1, D2, at, d, disp, imm, ind
 from tests.support.elfgen import SEMIHOSTING
 from tests.support.guest import (
+    ACC,
     BOARD,
     CODE,
     DATA,
+    FRAMES,
     MBAR,
     MMUAR,
+    MMUDR,
+    MMUOR,
+    MMUTR,
+    UAA,
     WINDOW,
     Bench,
     bench,
     enter_virtual_mode,
+    image,
     store_long,
+    tag,
 )
 
 PSC0, GPT0, MAILBOX = MBAR + 0x8600, MBAR + 0x800, MBAR + 0x30000
+ICR = MBAR + 0x740
 CALL, STATUS, BEGIN, END = (MAILBOX + offset for offset in (0x40, 0x44, 0x48, 0x4C))
 INHIBITED_READ, INHIBITED_WRITE = 24, 5
 
@@ -58,8 +68,11 @@ def test_a_long_transmission_is_complete_and_in_order(guest: Bench) -> None:
     assert guest.machine.counters().instructions == 2 + 3 * 70_000 + 1
 
 
-def test_gpt0_resets_the_board(guest: Bench) -> None:
-    code = store_long(0, GPT0) + store_long(1, GPT0 + 4) + store_long(0x9004, GPT0)  # as Linux does (sheet 6.6)
+@pytest.mark.parametrize(("size", "at_mode"), [("l", 0), ("w", 2)])
+def test_gpt0_resets_the_board(guest: Bench, size: str, at_mode: int) -> None:
+    """As Linux does (sheet 6.6), and by the half of the register that matters."""
+    mode = asm.move("l", imm(0x9004), d(D0)) + asm.move(size, d(D0), at(GPT0 + at_mode))
+    code = store_long(0, GPT0) + store_long(1, GPT0 + 4) + mode
     result = guest.run(code, asm.moveq(1, D1), asm.HALT)
     assert result.reason is StopReason.RESET
     assert guest.registers["d1"] == 0
@@ -223,6 +236,36 @@ def test_an_instruction_that_is_begun_again_does_not_act_again(guest: Bench, int
     counts = {number: each.count for number, each in guest.machine.counters().operations.items()}
     assert counts == ({5: 1, 7: 1} if interrupt else {5: 1})
     assert guest.machine.counters().instructions == 9
+
+
+@pytest.mark.parametrize("move", [asm.movem_store(range(16), ind(A0)), asm.fmovem_store(range(8), ind(A0))])
+def test_one_instruction_acts_on_a_device_byte_by_byte(guest: Bench, move: bytes) -> None:
+    """64 accesses, which are noted in case that it is begun again: there was room for 16."""
+    code = enter_virtual_mode() + asm.lea(at(ICR + 1), A0) + move + asm.moveq(1, D0) + asm.HALT
+    guest.start(code)
+    guest.machine.run(max_instructions=1)
+    rests = int(guest.machine.core.state["rests"])
+    budget = 20_000 + guest.machine.counters().instructions
+    result = guest.machine.run(max_instructions=20_000)
+    state = guest.machine.core.state
+    assert (result.reason, guest.registers["d0"]) == (StopReason.HALT, 1)
+    assert (int(state["instruction_budget"]), int(state["rests"])) == (budget, rests)
+
+
+def test_a_tlb_operation_happens_once_wherever_a_run_is_cut(guest: Bench) -> None:
+    """MOVEM stores to MMUOR first: a limit at its second store begins it again."""
+    page = store_long(tag(0x3000_0000), MMUTR) + store_long(image(FRAMES, 13), MMUDR)
+    code = enter_virtual_mode() + page + asm.lea(at(MMUOR), A0) + asm.moveq(UAA | ACC, D0) + asm.moveq(0, D1)
+    guest.start(code + asm.movem_store([0, 1], ind(A0)) + asm.NOP + asm.HALT)
+    start, mmu = guest.machine.snapshot(), guest.machine.core.state["mmu"]
+    guest.machine.run()
+    cycles, valid = guest.machine.cycles, int(mmu["valid"][DTLB])
+    assert valid == 1
+    for cut in range(cycles // 2, cycles):
+        guest.machine.restore(start)
+        guest.machine.run(max_cycles=cut)
+        guest.machine.run()
+        assert (int(mmu["valid"][DTLB]), guest.machine.cycles) == (valid, cycles), cut
 
 
 def test_how_long_each_operation_took_is_remembered(guest: Bench) -> None:

@@ -126,6 +126,11 @@ class Fpu:
         return self.fpcr >> 4 & 3
 
     @property
+    def precision(self) -> Format:
+        """What results are rounded to where the instruction does not say it: PREC, bit 6 (548xRM 6-12, CF4UM 4-13)."""
+        return SINGLE if self.fpcr & 0x40 else DOUBLE
+
+    @property
     def pending(self) -> int:
         """Vector that the next arithmetic instruction takes first, or 0."""
         waiting = self.fpsr & self.fpcr & 0xFF00
@@ -159,8 +164,10 @@ class Fpu:
 
     # --- operations
 
-    def operate(self, pc: int, name: str, n: int, source: int, form: Format = DOUBLE, from_source: int = 0) -> None:
-        """An arithmetic instruction on FPn; ``source``: pattern of a double.
+    def operate(
+        self, pc: int, name: str, n: int, source: int, form: Format | None = None, from_source: int = 0
+    ) -> None:
+        """An arithmetic instruction on FPn; ``source``: pattern of a double; ``form``: what the instruction names.
 
         ``from_source``: exceptions that converting the operand to double raised.
         """
@@ -181,7 +188,7 @@ class Fpu:
                 result, raised = a, 0
                 cc = self._compare(to_float(b), to_float(a))
             else:
-                result, raised = self._calculate(name, a, b, form)
+                result, raised = self._calculate(name, a, b, form or self.precision)
         except Nan as why:
             result, raised = DEFAULT_NAN, why.args[0]
         if raised & UNFL and self.fpcr & UNFL:
