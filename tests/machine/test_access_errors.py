@@ -16,6 +16,8 @@ from tests.support.guest import (
     KERNEL_ACR,
     LK,
     MMUOR,
+    ONE_MEGABYTE,
+    RAM,
     STACK,
     SUPERVISOR_SR,
     USER_SR,
@@ -249,6 +251,84 @@ def test_the_user_does_not_see_the_register_window(guest: Bench) -> None:
 
 
 # --- misaligned operands
+STACK_ACR = RAM | 0x00300000 | ONE_MEGABYTE | 0xA000  # ACR0 for the last megabyte of RAM, which stays writable
+STACK_THERE = RAM + 0x308000
+
+
+def write_protect(with_mmu: bool) -> bytes:
+    """Guest code: all of RAM is write-protected, its code included, but for a megabyte that the stack moves to."""
+    code = asm.lea(at(STACK_THERE), SP)
+    if with_mmu:
+        return code + enter_virtual_mode(acr0=STACK_ACR, acr1=KERNEL_ACR | 0x4)
+    return code + asm.set_control(asm.ACR0, STACK_ACR) + asm.set_control(asm.CACR, 0x40000000)
+
+
+READ_MODIFY_WRITE = {
+    "addq": asm.addq(1, ind(A0)),
+    "add": asm.alu_to("add", D1, ind(A0)),
+    "tas": asm.tas(ind(A0)),
+    "bset": asm.bit("bset", 0, ind(A0)),
+}
+
+
+@pytest.mark.parametrize("with_mmu", [True, False], ids=["ACR", "CACR"])
+@pytest.mark.parametrize("name", READ_MODIFY_WRITE)
+def test_a_read_modify_write_of_the_write_protected_page_that_runs_is_refused_at_its_read(
+    guest: Bench, name: str, with_mmu: bool
+) -> None:
+    """Sheet 1.11, 7 item 12: CCR is what it was."""
+    code = write_protect(with_mmu) + asm.lea(at(CODE + 0x400), A0) + asm.move_to_ccr(imm(0x1B, "w"))
+    guest.put(CODE + 0x400, asm.long(MARK))
+    frame = guest.exception(code, READ_MODIFY_WRITE[name])
+    assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, READ_PROTECTED, CODE + len(code))
+    assert frame.sr == SUPERVISOR_SR | 0x1B
+    assert (guest.registers["mmuar"], guest.registers["mmusr"]) == (CODE + 0x400, WF)
+    assert guest.long(CODE + 0x400) == MARK
+
+
+@pytest.mark.parametrize("with_mmu", [True, False], ids=["MMU on", "MMU off"])
+@pytest.mark.parametrize(
+    ("store", "updated"),
+    [
+        (asm.clr("b", ind(A0)), 0x14),
+        (asm.clr("w", post(A0)), 0x14),
+        (asm.clr("l", pre(A0)), 0x14),
+        (asm.mov3q(-1, ind(A0)), 0x18),
+        (asm.mov3q(3, disp(A0, 8)), 0x10),
+        (asm.move("l", d(D1), ind(A0)), 0x1F),
+    ],
+    ids=["clr.b", "clr.w", "clr.l", "mov3q #-1", "mov3q #3", "move"],
+)
+def test_clr_and_mov3q_update_ccr_though_their_store_is_refused_if_the_mmu_is_off(
+    guest: Bench, store: bytes, updated: int, with_mmu: bool
+) -> None:
+    """548xRM 3-40; with the MMU on the instruction has changed nothing (sheet 7 item 23)."""
+    code = write_protect(with_mmu) + asm.lea(at(FRAMES), A0) + asm.moveq(-1, D1) + asm.move_to_ccr(imm(0x1F, "w"))
+    frame = guest.exception(code, store)
+    assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, WRITE_PROTECTED, CODE + len(code))
+    assert frame.sr == SUPERVISOR_SR | (0x1F if with_mmu else updated)
+    assert guest.registers["a0"] == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("before", "flags"),
+    [
+        (asm.alu("add", d(D1), D1), 0x17),
+        (asm.alu("cmp", d(D1), D2), 0x1B),
+        (asm.tst("l", d(D1)), 0x18),
+        (asm.tst("b", d(D1)), 0x14),
+    ],
+    ids=["add", "cmp", "tst.l", "tst.b"],
+)
+def test_mov3q_that_is_refused_keeps_the_flags_of_the_instruction_before(
+    guest: Bench, before: bytes, flags: int
+) -> None:
+    """They are not computed when they are set, but when they are looked at."""
+    values = asm.move("l", imm(0x80000000), d(D1)) + asm.moveq(1, D2) + asm.move_to_ccr(imm(0x1F, "w"))
+    frame = user(guest, asm.lea(at(PAGE), A0), values, before, asm.mov3q(5, ind(A0)), entries=(page(R),))
+    assert (frame.fs, frame.sr) == (WRITE_PROTECTED, USER_SR | flags)
+
+
 
 
 @pytest.mark.parametrize("bits", [10, 12, 13])
