@@ -82,8 +82,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
     if where < 0:
         return -1
     if modifies and host and not perms & PERM_W:
-        s.fault_kind = RMW  # refused at its read (sheet 1.11)
-        return -1
+        return -1  # refused at its read (sheet 1.11)
     if source == TLB:
         touch_data(s, entry)
     end = min(end, part_end(at, bits))

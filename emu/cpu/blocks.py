@@ -17,7 +17,7 @@ from emu.cpu.state import MEMO, RESTS, State
 from emu.jit import njit
 from emu.timing import branches, pipeline
 from emu.timing.cost import instruction_cycles
-from emu.timing.isa import UNIT_BCC, UNIT_CALL, UNIT_RTS
+from emu.timing.isa import F_RMW, UNIT_BCC, UNIT_CALL, UNIT_RTS
 from emu.timing.state import FLAT, MEMO_RECORD
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "opcode_flags",
     "opcodes",
     "page_mask",
+    "modifies",
     "pipelined_memo",
     "record_block",
     "rest_of_block",
@@ -69,6 +70,12 @@ def opcode_flags(s: State, op: int) -> int:
 @njit
 def has_hidden_word(s: State, pc: int, op: int) -> bool:
     """Whether a word behind the op word of the instruction at ``pc`` may not stand in what unicorn translates."""
+@njit
+def modifies(s: State, pc: int) -> bool:
+    """Whether the instruction at ``pc`` reads its operand in order to write it."""
+    return opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF) & F_RMW != 0
+
+
     for k in range(2, instruction_length(s, op), 2):
         if aborts(fetch16(s, (pc + k) & 0xFFFFFFFF, in_supervisor(s)) & 0xFFFF):
             return True

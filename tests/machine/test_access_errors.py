@@ -104,6 +104,13 @@ CASES = (
     Case("user read of SP=1", LOAD, R | W | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF, "u"),
     Case("user write of SP=1", STORE, R | W | SP_BIT, WRITE_PROTECTED, PAGE, HIT | SPF, "u"),
     Case("user rmw of SP=1", asm.addq(1, ind(A0)), R | W | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF, "u"),
+    Case("rmw of R=0", asm.addq(1, ind(A0)), W, READ_PROTECTED, PAGE, HIT | RF),
+    Case("rmw of R=0 W=0", asm.addq(1, ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF | WF),
+    Case("bset of R=0 W=0", asm.bit("bset", 1, disp(A0, 3)), 0, READ_PROTECTED, PAGE + 3, HIT | RF | WF),
+    Case("tas of R=0 W=0", asm.tas(ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF | WF),
+    Case("btst of R=0 W=0", asm.bit("btst", 1, ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF),
+    Case("user rmw of SP=1 W=0", asm.addq(1, ind(A0)), R | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF | WF, "u"),
+    Case("user rmw of SP=1 R=0 W=0", asm.addq(1, ind(A0)), SP_BIT, READ_PROTECTED, PAGE, HIT | SPF | RF | WF, "u"),
 )
 
 
@@ -244,13 +251,6 @@ def test_cacr_write_protects_memory_while_the_mmu_is_off(guest: Bench) -> None:
     assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, WRITE_PROTECTED, CODE + len(code) + 2)
 
 
-def test_the_user_does_not_see_the_register_window(guest: Bench) -> None:
-    frame = user(guest, asm.move("l", at(MMUOR), d(D1)))  # sheet 7 item 14: falls through to the TLB
-    assert frame.fs == READ_MISS
-    assert guest.registers["mmuar"] == MMUOR
-
-
-# --- misaligned operands
 STACK_ACR = RAM | 0x00300000 | ONE_MEGABYTE | 0xA000  # ACR0 for the last megabyte of RAM, which stays writable
 STACK_THERE = RAM + 0x308000
 
@@ -329,6 +329,13 @@ def test_mov3q_that_is_refused_keeps_the_flags_of_the_instruction_before(
     assert (frame.fs, frame.sr) == (WRITE_PROTECTED, USER_SR | flags)
 
 
+def test_the_user_does_not_see_the_register_window(guest: Bench) -> None:
+    frame = user(guest, asm.move("l", at(MMUOR), d(D1)))  # sheet 7 item 14: falls through to the TLB
+    assert frame.fs == READ_MISS
+    assert guest.registers["mmuar"] == MMUOR
+
+
+# --- misaligned operands
 
 
 @pytest.mark.parametrize("bits", [10, 12, 13])
