@@ -18,10 +18,10 @@ from emu.cpu.charges import retract_charges
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.fetch import fetch
 from emu.cpu.images import hit_in_time, hit_recorded, swap_in
-from emu.cpu.intercept import is_trapped, is_trapped_publicly
+from emu.cpu.intercept import is_trapped, is_trapped_publicly, stores_quick
 from emu.cpu.memory import fetch16
 from emu.cpu.native import CC_OP_FLAGS, CPU_OPAQUE, ENV_CC_OP
-from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
+from emu.cpu.processor import SR_N, SR_Z, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_emulate, call_pointer, call_restore, call_slow, load64, state_pointer, store32
 from emu.cpu.recorder import begin_again, retract_since
 from emu.cpu.state import (
@@ -41,8 +41,10 @@ from emu.cpu.state import (
     State,
 )
 from emu.cpu.translate import FILL_BOUNCE, FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
+from emu.cpu.trapped import OP_CLR
 from emu.cpu.traps import illegal_vector
 from emu.jit import cfunc, njit
+from emu.mmu.attributes import enabled
 from emu.mmu.registers import VECTOR_ILLEGAL
 from emu.mmu.state import FETCH, WRITE
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
@@ -60,7 +62,6 @@ __all__ = [
     "window_write",
 ]
 
-OP_MOV3Q = 0xA140  # mask F1C0
 INTR_RTE, INTR_HALT, INTR_TRAP, INTR_TRAP_END = 0x100, 0x101, 32, 48
 
 I32, I64, VOID, BOOL = types.int32, types.int64, types.void, types.boolean
