@@ -159,7 +159,7 @@ def do_divide(s: State, op: int, pc: int) -> bool:
 @njit
 def do_stop(s: State, pc: int) -> bool:
     """STOP #sr: load SR and wait for an interrupt."""
-    set_sr(s, word(s, pc + 2) & SR_IMPLEMENTED)
+    set_sr(s, word(s, pc + 2))
     s.stopped = 1
     return finish(s, pc + 4)
 
@@ -182,7 +182,7 @@ def do_wddata(s: State, op: int, pc: int) -> bool:
 def do_move_to_sr(s: State, op: int, pc: int) -> bool:
     """MOVE Dn,SR and MOVE #,SR."""
     value = word(s, pc + 2) if op == 0x46FC else get_register(s, op & 7)
-    set_sr(s, value & SR_IMPLEMENTED)
+    set_sr(s, value)
     return finish(s, pc + instruction_length(s, op))
 
 
