@@ -9,7 +9,7 @@ reached in place.
 from emu.cpu.access_time import time_part
 from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
-from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
+from emu.cpu.blocks import block_cost, charge_block, forget_block, instruction_length, is_known, opcode_flags, unwind
 from emu.cpu.boundary import settle_branch
 from emu.cpu.catch import catch_access
 from emu.cpu.charges import CM_INHIBITED, charge_accesses, note_charge, retract_alone
@@ -300,7 +300,10 @@ def run_alone(s: State) -> None:
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.n_charged = s.recorder.n_looks = 0
     settle_branch(s, pc)
+    known = is_known(s)
     count, cycles = block_cost(s)
+    if not known:
+        forget_block(s)  # stores to its bytes need not be noticed
     if is_full(s):
         enter_code(s, pc)
         begin_fetch(s)
