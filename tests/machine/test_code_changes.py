@@ -2,6 +2,7 @@
 
 import pytest
 
+from emu.timing.state import LEVELS
 from tests.support import asm
 from tests.support.asm import A0, A1, D0, D1, D2, D3, at, d, imm, ind
 from tests.support.guest import (
@@ -131,17 +132,19 @@ def test_a_word_may_be_an_operand_and_an_instruction(guest: Bench, word: int, be
 NOPS, ADDS = 0x4E714E71, 0x52865286  # two words: NOP, ADDQ.L #1,D6
 
 
+@pytest.mark.parametrize("timing", LEVELS)
 @pytest.mark.parametrize("bits", [10, 12])
-def test_changed_code_costs_what_it_is_now(bits: int) -> None:
+def test_changed_code_costs_what_it_is_now(bits: int, timing: str) -> None:
     """Six cycles for a NOP, one for an ADDQ; the page runs from the ITLB and is written through the DTLB."""
     code = Entry(ITLB_ENTRY, tag(PAGED), image(FRAMES, bits, X))
     data = Entry(DTLB_ENTRY, tag(ALIAS), image(FRAMES, bits, R | W))
     call = asm.jsr(at(PAGED))
     change = asm.move("l", imm(ADDS), d(D1)) + asm.move("l", d(D1), at(ALIAS)) + asm.move("l", d(D1), at(ALIAS + 4))
-    check_costs(enter_virtual_mode((code, data)), call + change + call, FRAMES)
+    check_costs(timing, enter_virtual_mode((code, data)), call + change + call)
 
 
-def test_changed_code_in_core_sram_costs_what_it_is_now() -> None:
+@pytest.mark.parametrize("timing", LEVELS)
+def test_changed_code_in_core_sram_costs_what_it_is_now(timing: str) -> None:
     """It is written while it is data memory and runs while it is instruction memory."""
     sram = 0x61000000
 
@@ -150,15 +153,15 @@ def test_changed_code_in_core_sram_costs_what_it_is_now() -> None:
         return asm.set_control(asm.RAMBAR0, sram | 1) + stores + asm.set_control(asm.RAMBAR0, sram | 0x81)
 
     call = asm.jsr(at(sram))
-    check_costs(enter_virtual_mode(), fill(NOPS) + call + fill(ADDS) + call, FRAMES)
+    check_costs(timing, enter_virtual_mode(), fill(NOPS) + call + fill(ADDS) + call)
 
 
-def check_costs(setup: bytes, code: bytes, frame: int) -> None:
+def check_costs(timing: str, setup: bytes, code: bytes) -> None:
     """Four NOPs have run in ``code``, then four ADDQ where they were: all engines count the same."""
     seen = []
     for engine in ENGINES:
-        with bench(engine) as guest:
-            guest.put(frame, asm.long(NOPS) * 2 + asm.RTS)
+        with bench(engine, timing=timing) as guest:
+            guest.put(FRAMES, asm.long(NOPS) * 2 + asm.RTS)
             guest.run(setup, asm.moveq(0, 6), code, asm.HALT)
             assert guest.registers["d6"] == 4
             seen.append(guest.machine.counters())
