@@ -9,7 +9,7 @@ reached in place.
 from emu.cpu.access_time import time_part
 from emu.cpu.accesses import list_accesses
 from emu.cpu.address_map import UC_ALONE, UC_BOUNCE
-from emu.cpu.blocks import block_cost, charge_block, instruction_length, opcode_flags, unwind
+from emu.cpu.blocks import block_cost, charge_block, forget_block, instruction_length, is_known, opcode_flags, unwind
 from emu.cpu.boundary import settle_branch
 from emu.cpu.catch import catch_access
 from emu.cpu.charges import CM_INHIBITED, charge_accesses, note_charge, retract_alone
@@ -82,8 +82,7 @@ def ask_part(s: State, at: int, end: int, kind: int, modifies: bool) -> int:
     if where < 0:
         return -1
     if modifies and host and not perms & PERM_W:
-        s.fault_kind = RMW  # refused at its read (sheet 1.11)
-        return -1
+        return -1  # refused at its read (sheet 1.11)
     if source == TLB:
         touch_data(s, entry)
     end = min(end, part_end(at, bits))
@@ -301,7 +300,10 @@ def run_alone(s: State) -> None:
     s.code_small = 1 if bits == SMALL_PAGE_BITS else 0
     s.n_charged = s.recorder.n_looks = 0
     settle_branch(s, pc)
+    known = is_known(s)
     count, cycles = block_cost(s)
+    if not known:
+        forget_block(s)  # stores to its bytes need not be noticed
     if is_full(s):
         enter_code(s, pc)
         begin_fetch(s)

@@ -9,15 +9,16 @@ from typing import Any
 import numba
 
 from emu.cpu.intercept import aborts
-from emu.cpu.memory import fetch16
+from emu.cpu.memory import code_host, fetch16
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import load16be, load64, opcode_pointer, store64
 from emu.cpu.recorder import add_to, fetch_run
+from emu.cpu.shadow import is_hidden
 from emu.cpu.state import MEMO, RESTS, State
 from emu.jit import njit
 from emu.timing import branches, pipeline
 from emu.timing.cost import instruction_cycles
-from emu.timing.isa import UNIT_BCC, UNIT_CALL, UNIT_RTS
+from emu.timing.isa import F_RMW, UNIT_BCC, UNIT_CALL, UNIT_RTS
 from emu.timing.state import FLAT, MEMO_RECORD
 
 __all__ = [
@@ -29,12 +30,15 @@ __all__ = [
     "block_cost",
     "charge_block",
     "charge_pipeline",
+    "forget_block",
     "forget_blocks",
+    "forget_blocks_around",
     "has_hidden_word",
     "instruction_length",
     "is_known",
     "is_remembered",
     "measure",
+    "modifies",
     "opcode_flags",
     "opcodes",
     "page_mask",
@@ -67,10 +71,18 @@ def opcode_flags(s: State, op: int) -> int:
 
 
 @njit
+def modifies(s: State, pc: int) -> bool:
+    """Whether the instruction at ``pc`` reads its operand in order to write it."""
+    return opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF) & F_RMW != 0
+
+
+@njit
 def has_hidden_word(s: State, pc: int, op: int) -> bool:
-    """Whether a word behind the op word of the instruction at ``pc`` may not stand in what unicorn translates."""
+    """Whether a word behind the op word of the instruction at ``pc`` may not stand in what unicorn translates, or is
+    ILLEGAL there because it has been run as an instruction of its own."""
     for k in range(2, instruction_length(s, op), 2):
-        if aborts(fetch16(s, (pc + k) & 0xFFFFFFFF, in_supervisor(s)) & 0xFFFF):
+        host = code_host(s, (pc + k) & 0xFFFFFFFF, in_supervisor(s))
+        if host and (aborts(load16be(host)) or is_hidden(s, host)):
             return True
     return False
 
@@ -297,6 +309,26 @@ def forget_blocks(s: State) -> None:
         return
     for i in range(MEMO):
         store64(s.memo + 32 * i, 0)
+
+
+@njit
+def forget_block(s: State) -> None:
+    """Drop the cost of the current block, which was just found."""
+    if s.time.level != FLAT:
+        store64(s.time_record + KEY_HOST, 0)
+    elif is_known(s):
+        store64(memo_of(s), 0)
+
+
+@njit
+def forget_blocks_around(s: State, host: int) -> None:
+    """Drop what is remembered of the blocks that the word at ``host`` is in."""
+    in_time = s.time.level != FLAT
+    first, step = (s.time.memo, MEMO_RECORD) if in_time else (s.memo, 32)
+    for i in range(MEMO):
+        record = first + step * i
+        if load64(record) <= host < load64(record) + load64(record + 8):
+            store64(record, 0)
 
 
 # --- what the recorder sees of a block (emu.cpu.recorder)

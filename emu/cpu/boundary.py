@@ -28,7 +28,7 @@ from emu.cpu.intercept import intercepted_by_patch
 from emu.cpu.interrupts import interrupt_due
 from emu.cpu.memory import note_code, place
 from emu.cpu.native import ENV_SR
-from emu.cpu.processor import SR_S, SR_T, system_byte
+from emu.cpu.processor import SR_IMPLEMENTED, SR_S, SR_T, drop_missing_bits, system_byte
 from emu.cpu.raw import load16be, load32, load64
 from emu.cpu.recorder import record_fetch
 from emu.cpu.shadow import is_patched
@@ -76,6 +76,7 @@ __all__ = [
 CACR_BEC = field_mask("CACR", "BEC")
 
 SMALL_PAGE_BITS = 10
+SR_MISSING = 0xFFE0 & ~SR_IMPLEMENTED
 
 
 @njit
@@ -143,8 +144,9 @@ def allowed_instructions(s: State, count: int, cycles: int) -> int:
 
 @njit
 def code_key(pc: int, sr: int) -> int:
-    """What the fetch page of ``pc`` is remembered under: its VA and the mode. With SR[T] set nothing matches."""
-    return pc & 0xFFFFF000 | (sr & (SR_S | SR_T)) >> 8
+    """What the fetch page of ``pc`` is remembered under: its VA and the mode. With SR[T] set, or a bit of SR that does
+    not exist, nothing matches."""
+    return pc & 0xFFFFF000 | (sr & (SR_S | SR_T | SR_MISSING)) >> 5
 
 
 @njit
@@ -305,6 +307,7 @@ def start_block(s: State, pc: int, size: int) -> int:
     """The block hook: charge the block and let it run (EVENT_NONE), or say what keeps it from running."""
     if s.halted != HALT_NONE:
         return EVENT_STEP
+    drop_missing_bits(s)
     settle_branch(s, pc)
     if s.step != STEP_NONE:
         if s.step == STEP_BEGUN or s.taken != s.step_taken:

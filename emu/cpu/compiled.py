@@ -47,6 +47,7 @@ CALLBACKS = {
     "window_write": "emu.cpu.hooks",
     "mbar_read": "emu.cpu.hooks",
     "mbar_write": "emu.cpu.hooks",
+    "decode_mov3q": "emu.cpu.decoders",
     "decode_mvz": "emu.cpu.decoders",
     "run_native": "emu.cpu.run_loop",
     "serve_request": "emu.cpu.requests",

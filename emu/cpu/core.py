@@ -37,7 +37,16 @@ from emu.cpu.state import (
     SRAM_SIZE,
     STATE_DTYPE,
 )
-from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
+from emu.cpu.trapped import (
+    IN_MEMORY,
+    MOV3Q_MASK,
+    MOV3Q_MATCH,
+    MVZ_MASK,
+    MVZ_MATCH,
+    OP_CLR_L,
+    OP_TST_L,
+    intercepted_by_table,
+)
 from emu.devices.registers import KNOWN, access_map
 from emu.devices.state import LINE
 from emu.errors import BoardError, EngineError, UsageError
@@ -200,6 +209,7 @@ class Core:
         if self.layout:
             s["cpu"], s["env"], s["fast"] = self.layout.cpu, self.layout.env, self.layout.fast
             s["used"] = self.layout.used
+            s["tcg"], s["tcg_constant"] = self.layout.tcg, self.layout.tcg_constant
         library.reg_write(self.uc, library.REG_SR, 0x2700)
 
     def _fill_devices(self, bus_ratio: int) -> None:
@@ -257,9 +267,13 @@ class Core:
         """Point every op word that unicorn must not execute to its illegal-instruction handler."""
         table = np.ctypeslib.as_array((c.c_int64 * 65536).from_address(table_address))
         table[intercepted_by_table(self._opcodes)] = table[OP_ILLEGAL]
-        mvz = (np.arange(len(table)) & MVZ_MASK) == MVZ_MATCH
+        words = np.arange(len(table))
+        mvz = (words & MVZ_MASK) == MVZ_MATCH
         self.state["mvz_decoder"], self.state["tst_decoder"] = table[MVZ_MATCH], table[OP_TST_L]
         table[mvz & (table != table[OP_ILLEGAL])] = compiled.address("decode_mvz")
+        self.state["clr_decoder"] = table[OP_CLR_L | IN_MEMORY]
+        quick = ((words & MOV3Q_MASK) == MOV3Q_MATCH) & ((words & 0x3F) >= IN_MEMORY)
+        table[quick & (table != table[OP_ILLEGAL])] = compiled.address("decode_mov3q")
 
     # --- memory
 

@@ -3,7 +3,7 @@
 Sheet 3.1 to 3.6. unicorn delivers nothing by itself; both engines come here.
 """
 
-from emu.cpu.blocks import unwind
+from emu.cpu.blocks import modifies, unwind
 from emu.cpu.catch import catch_exception, forget_access
 from emu.cpu.memory import halt, read32, write32
 from emu.cpu.processor import (
@@ -23,7 +23,7 @@ from emu.cpu.raw import load64, store64
 from emu.cpu.recorder import record_enter, record_leave, record_refusal, record_time
 from emu.cpu.state import HALT_DOUBLE_FAULT, HALT_NO_HANDLER, MAX_REGIONS, MISS_PCS, State
 from emu.jit import njit
-from emu.mmu.attributes import fault, permits, resolve
+from emu.mmu.attributes import MISS, fault, permits, resolve
 from emu.mmu.registers import (
     FS_FETCH_ERROR,
     FS_FETCH_MISS,
@@ -35,7 +35,7 @@ from emu.mmu.registers import (
     VECTOR_ACCESS_ERROR,
     VECTOR_FORMAT_ERROR,
 )
-from emu.mmu.state import FETCH, READ, WRITE
+from emu.mmu.state import FETCH, READ, RMW, WRITE
 from emu.timing.branches import NO_BRANCH
 from emu.timing.pipeline import drain
 
@@ -189,8 +189,10 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
         s.postponed = 0
         return False
     forget_access(s)
-    s.refused_va, s.refused_kind, s.refused_supervisor = va, kind, supervisor
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, kind, supervisor)
+    if kind == READ and source != MISS and not permits(perms, RMW) and modifies(s, pc):
+        kind = RMW  # whatever forbids either half is found at the read (sheet 1.6, 1.11)
+    s.refused_va, s.refused_kind, s.refused_supervisor = va, kind, supervisor
     if source >= 0 and permits(perms, kind):
         # Translated, but nothing answers on the bus (sheet 7 item 29).
         s.bus_errors += 1

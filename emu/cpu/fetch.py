@@ -34,7 +34,8 @@ def fetch(s: State, va: int) -> tuple[int, int]:
 
 @njit
 def enter_code(s: State, va: int) -> None:
-    """The instruction at ``va``, which can be fetched, runs alone: note where its page is."""
+    """The instruction at ``va``, which can be fetched, runs alone: note where its page is. The next block asks anew."""
+    s.code_key = -1
     source, _entry, pa, _perms, cm, _bits = resolve(s.mmu, va, FETCH, in_supervisor(s))
     s.code_source, s.code_pa, s.code_mode = source, pa, cm
 

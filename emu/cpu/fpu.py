@@ -391,11 +391,13 @@ def do_multiple(s: State, op: int, pc: int, extension: int) -> bool:
 def do_branch(s: State, op: int, pc: int) -> bool:
     """FBcc and FNOP. The 16 predicates that are not aware of NaNs raise BSUN when FPCC[NAN] is set (548xRM 6-16)."""
     cc = s.fpsr >> 24 & 0xF
-    if op & 0x10 and cc & 1:
-        s.fpsr |= BSUN | IOP
-        s.fpiar = pc
-        if s.fpcr & BSUN:
-            return refuse(s, exception_vector(BSUN), pc)
+    if op & 0x10:
+        s.fpsr &= ~BSUN  # each operation clears what it may raise (CF4UM 4-10)
+        if cc & 1:
+            s.fpsr |= BSUN | IOP
+            s.fpiar = pc
+            if s.fpcr & BSUN:
+                return refuse(s, exception_vector(BSUN), pc)
     if PREDICATES[op & 0xF] >> cc & 1:
         displacement = sign16(word(s, pc + 2))
         if op & 0x40:

@@ -6,7 +6,7 @@ They only translate unicorn's calling conventions; the work is done by the funct
 from numba import carray, types
 
 from emu.cpu import io
-from emu.cpu.blocks import instruction_length, opcode_flags, unwind
+from emu.cpu.blocks import instruction_length, modifies, opcode_flags, unwind
 from emu.cpu.boundary import (
     boundary_event,
     note_translation,
@@ -18,10 +18,10 @@ from emu.cpu.charges import retract_charges
 from emu.cpu.exceptions import access_error, deliver, refuse, return_from_exception
 from emu.cpu.fetch import fetch
 from emu.cpu.images import hit_in_time, hit_recorded, swap_in
-from emu.cpu.intercept import is_trapped, is_trapped_publicly
+from emu.cpu.intercept import is_trapped, is_trapped_publicly, stores_quick
 from emu.cpu.memory import fetch16
 from emu.cpu.native import CC_OP_FLAGS, CPU_OPAQUE, ENV_CC_OP
-from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
+from emu.cpu.processor import SR_N, SR_Z, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_emulate, call_pointer, call_restore, call_slow, load64, state_pointer, store32
 from emu.cpu.recorder import begin_again, retract_since
 from emu.cpu.state import (
@@ -41,11 +41,13 @@ from emu.cpu.state import (
     State,
 )
 from emu.cpu.translate import FILL_BOUNCE, FILL_CODE_WRITE, FILL_FAULT, FILL_OK, FILL_READ_ONLY, fill_data, fill_fetch
+from emu.cpu.trapped import OP_CLR
 from emu.cpu.traps import illegal_vector
 from emu.jit import cfunc, njit
+from emu.mmu.attributes import enabled
 from emu.mmu.registers import VECTOR_ILLEGAL
-from emu.mmu.state import FETCH, RMW, WRITE
-from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL, F_RMW
+from emu.mmu.state import FETCH, WRITE
+from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
 from emu.timing.state import FULL
 
 __all__ = [
@@ -60,7 +62,6 @@ __all__ = [
     "window_write",
 ]
 
-OP_MOV3Q = 0xA140  # mask F1C0
 INTR_RTE, INTR_HALT, INTR_TRAP, INTR_TRAP_END = 0x100, 0x101, 32, 48
 
 I32, I64, VOID, BOOL = types.int32, types.int64, types.void, types.boolean
@@ -105,22 +106,15 @@ def take_fault(s: State, va: int, kind: int, user: int) -> None:
 
 @njit
 def settle_flags(s: State, pc: int) -> None:
-    """Make CCR definite when the store of the instruction at ``pc`` faults.
-
-    unicorn has already replaced the flags when MOV3Q stores: the frame holds the new ones, as 548xRM 3-40 says of V4
-    with the MMU off; the restart computes them again.
-    """
-    op = fetch16(s, pc, in_supervisor(s))
-    if op & 0xF1C0 == OP_MOV3Q:
-        value = op >> 9 & 7
-        sr = get_sr(s) & ~0xF
-        set_sr(s, sr | SR_N if value == 0 else sr)  # MOV3Q #-1 is coded as 0
-
-
-@njit
-def modifies(s: State, pc: int) -> bool:
-    """Whether the instruction at ``pc`` reads its operand in order to write it."""
-    return opcode_flags(s, fetch16(s, pc, in_supervisor(s)) & 0xFFFF) & F_RMW != 0
+    """CCR when the store of CLR or MOV3Q at ``pc`` faults: with the MMU off it has been updated (548xRM 3-40), with the
+    MMU on it has not (sheet 7 item 23)."""
+    if enabled(s.mmu):
+        return
+    op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
+    if op & 0xFF00 == OP_CLR:
+        set_sr(s, get_sr(s) & ~0xF | SR_Z)
+    elif stores_quick(op):
+        set_sr(s, get_sr(s) & ~0xF | (0 if op & 0x0E00 else SR_N))  # MOV3Q #-1 is coded as 0
 
 
 @njit
@@ -167,7 +161,6 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
         if outcome == FILL_READ_ONLY:
             located = to_instruction(s, host_pc, False)
             if modifies(s, get_pc(s)):
-                kind = RMW
                 outcome = FILL_FAULT
             else:
                 retract_since(s, looks)

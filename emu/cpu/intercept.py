@@ -1,6 +1,15 @@
 """Which instructions unicorn must not execute, for compiled code."""
 
-from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, TRAPPED, TRAPPED_PUBLICLY
+from emu.cpu.trapped import (
+    IN_MEMORY,
+    MOV3Q_MASK,
+    MOV3Q_MATCH,
+    MVZ_MASK,
+    MVZ_MATCH,
+    READ_ONLY,
+    TRAPPED,
+    TRAPPED_PUBLICLY,
+)
 from emu.jit import njit
 from emu.timing.isa import F_BITOP_MEM, F_ILLEGAL
 
@@ -11,6 +20,7 @@ __all__ = [
     "is_trapped",
     "is_trapped_publicly",
     "runs_alone",
+    "stores_quick",
 ]
 
 
@@ -46,12 +56,19 @@ def clears_n(op: int) -> bool:
 
 
 @njit
+def stores_quick(op: int) -> bool:
+    """MOV3Q to memory: unicorn replaces the flags before it stores."""
+    return op & MOV3Q_MASK == MOV3Q_MATCH and IN_MEMORY <= op & 0x3F < READ_ONLY
+
+
+@njit
 def runs_alone(op: int, flags: int) -> bool:
     """Public engine: whether unicorn may execute the instruction, but only by itself.
 
-    MVZ has its flags mended; BSET, BCLR and BCHG of memory would spoil theirs when the write faults (unicorn-notes 5).
+    MVZ has its flags mended; BSET, BCLR, BCHG and MOV3Q to memory would spoil theirs when the write faults
+    (unicorn-notes 5).
     """
-    return clears_n(op) or flags & F_BITOP_MEM != 0
+    return clears_n(op) or stores_quick(op) or flags & F_BITOP_MEM != 0
 
 
 @njit

@@ -22,7 +22,12 @@ CTL_UC_USE_EXITS, CTL_CPU_MODEL, CTL_TLB_TYPE = 4, 7, 12
 TLB_VIRTUAL = 1
 
 # Beside the documented functions of FUNCTIONS the native engine needs these names.
-INTERNAL_FUNCTIONS = (*(name for name in FUNCTIONS if not name.startswith("uc_")), "unicorn_fill_tlb_m68k")
+INTERNAL_FUNCTIONS = (
+    *(name for name in FUNCTIONS if not name.startswith("uc_")),
+    "unicorn_fill_tlb_m68k",
+    "tcg_func_start_m68k",
+    "tcg_const_i32_m68k",
+)
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +60,12 @@ def version() -> tuple[int, int, int]:
     """(major, minor, patch) of the library."""
     word = int(_library().uc_version(None, None))
     return word >> 24 & 0xFF, word >> 16 & 0xFF, word >> 8 & 0xFF
+
+
+def make_constant(tcg: int, value: int) -> None:
+    """Let the translator begin a block and load a constant in it. Nothing is done with the block."""
+    _library().tcg_func_start_m68k(c.c_void_p(tcg))
+    _library().tcg_const_i32_m68k(c.c_void_p(tcg), c.c_int32(value))
 
 
 def check(error: int, what: str) -> None:

@@ -30,6 +30,7 @@ from emu.mmu.registers import MMUDR_LK
 from emu.mmu.state import DTLB, FETCH
 
 __all__ = [
+    "code_host",
     "disarm",
     "drop_small_code",
     "empty_softmmu",
@@ -242,12 +243,18 @@ def write32(s: State, va: int, value: int) -> int:
 
 
 @njit
-def fetch16(s: State, va: int, supervisor: int) -> int:
-    """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
+def code_host(s: State, va: int, supervisor: int) -> int:
+    """Host address of the instruction word at ``va``, without any side effect on the model; 0 if it cannot be
+    fetched."""
     source, _entry, pa, perms, _cm, _bits = resolve(s.mmu, va, FETCH, supervisor)
     if source < 0 or not permits(perms, FETCH):
-        return -1
+        return 0
     _uc, host, _pages = place(s, source, pa)
-    if host == 0:
-        return -1
-    return load16be(host)
+    return host
+
+
+@njit
+def fetch16(s: State, va: int, supervisor: int) -> int:
+    """The instruction word at ``va``, read without any side effect on the model; -1 when it cannot be fetched."""
+    host = code_host(s, va, supervisor)
+    return load16be(host) if host else -1

@@ -17,7 +17,7 @@ from emu.cpu import library
 
 __all__ = ["NativeLayout", "NotNative", "locate"]
 
-UC_CPU = 0x1B8
+UC_CPU, UC_TCG = 0x1B8, 0x300
 CPU_ENV_PTR, CPU_OPAQUE, CPU_CAN_DO_IO, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x8170, 0x819C, 0x81A8, 0x81B0, 0x8770
 CLASS_TLB_FILL = 0x48
 # CPUM68KState.
@@ -25,6 +25,10 @@ ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
 ENV_CURRENT_SP, ENV_USP = 72, 80
 QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
 CC_OP_FLAGS = 1
+# TCGContext, and TCGOp: the operations of the block that is translated are a list, whose end is the place of the next
+# operation's address.
+TCG_LAST_OP, TCG_UC = 0x7390, 0x8970
+OP_LINK, OP_ARGUMENT = 8, 0x20
 FAST_BYTES = 16  # CPUTLBDescFast: mask, table
 # CPUTLBDesc[2] ends where CPUTLBDescFast[2] begins. Its first fields: large page (none: all ones), start of the window
 # of time in which use is measured, most entries used in it, entries used now.
@@ -47,6 +51,8 @@ class NativeLayout:
     used: int
     tlb_fill_slot: int
     opcode_table: int
+    tcg: int
+    tcg_constant: int
 
 
 class Reader:
@@ -104,6 +110,17 @@ def find_use_counts(read: Reader, fast: int) -> int:
     return fast - 2 * DESC_BYTES + DESC_USED
 
 
+def find_constant(read: Reader, uc: int) -> tuple[int, int]:
+    """(TCGContext, number of the operation that loads a constant), by having one made."""
+    tcg = read.pointer(uc + UC_TCG)
+    require(read.pointer(tcg + TCG_UC) == uc, "TCGContext.uc does not point back")
+    marker = secrets.randbits(31)
+    library.make_constant(tcg, marker)
+    operation = read.pointer(tcg + TCG_LAST_OP) - OP_LINK
+    require(read.pointer(operation + OP_ARGUMENT) == marker, "the operations of a block are not where expected")
+    return tcg, read.bytes(operation, 1)[0]
+
+
 def locate(uc: int) -> NativeLayout:
     """Verify the layout of the unicorn instance at ``uc``; raises :class:`NotNative` with the fact that failed."""
     for name in library.INTERNAL_FUNCTIONS:
@@ -154,4 +171,5 @@ def _verify(uc: int, read: Reader) -> NativeLayout:
     require(slot[2] == slot[3] and slot[4] == slot[5], "the opcode table is not where expected")
     require(len({slot[0], slot[1], slot[2], slot[4], slot[6], slot[7]}) == 6, "the opcode table is not as expected")
     fast = find_fast_table(read, env)
-    return NativeLayout(cpu, env, fast, find_use_counts(read, fast), class_ + CLASS_TLB_FILL, table)
+    used = find_use_counts(read, fast)
+    return NativeLayout(cpu, env, fast, used, class_ + CLASS_TLB_FILL, table, *find_constant(read, uc))

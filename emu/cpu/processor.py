@@ -15,6 +15,7 @@ from emu.jit import njit
 
 __all__ = [
     "A7",
+    "drop_missing_bits",
     "get_pc",
     "get_register",
     "get_sr",
@@ -28,6 +29,7 @@ __all__ = [
 
 A7 = 15
 SR_S, SR_T, SR_M, SR_I = 0x2000, 0x8000, 0x1000, 0x0700
+SR_IMPLEMENTED = 0xB71F  # the other bits do not exist and read 0 (sheet 3.6)
 SR_X, SR_N, SR_Z, SR_V, SR_C = 16, 8, 4, 2, 1
 
 CACR_EUSP = 0x20
@@ -124,18 +126,26 @@ def in_supervisor(s: State) -> int:
 def get_sr(s: State) -> int:
     """SR with the true condition codes, the lazy state undamaged. Not from inside a public hook."""
     if s.native:
-        return call_get_sr(s.fn[F_GET_SR], (s.env,)) & 0xFFFF
+        return call_get_sr(s.fn[F_GET_SR], (s.env,)) & SR_IMPLEMENTED
     return system_byte(s) | (run_scratch(s, SCRATCH_CCR, 0) & 0x1F)
 
 
 @njit
 def set_sr(s: State, value: int) -> None:
     """Write SR; A7 is exchanged with the other stack pointer when S changes and CACR[EUSP] is set."""
+    value &= SR_IMPLEMENTED
     if s.native:
         call_set_sr(s.fn[F_SET_SR], (s.env, value))
     else:
         uc_write(s, UC_SR, value)
     s.shadow_sr = value
+
+
+@njit
+def drop_missing_bits(s: State) -> None:
+    """Native: after MOVE to SR, which unicorn does and which ends a block, no bits are left that do not exist."""
+    if s.native:
+        store32(s.env + ENV_SR, load32(s.env + ENV_SR) & SR_IMPLEMENTED)
 
 
 @njit

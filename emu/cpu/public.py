@@ -10,11 +10,11 @@ Instructions are fetched from copies of the code pages (emu.cpu.shadow), in whic
 from numba import carray, types
 
 from emu.cpu.address_map import UC_ALONE, UC_SCRATCH
-from emu.cpu.blocks import unwind
+from emu.cpu.blocks import modifies, unwind
 from emu.cpu.catch import is_near_watch
 from emu.cpu.charges import CM_INHIBITED
 from emu.cpu.data_time import sees_all
-from emu.cpu.hooks import BLOCK, boundary_due, modifies, stop
+from emu.cpu.hooks import BLOCK, boundary_due, stop
 from emu.cpu.memory import flush_all, place, touch_data
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_slow, load8, state_pointer, store8, store32, store64

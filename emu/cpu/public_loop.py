@@ -3,9 +3,9 @@
 from numba import carray, types
 
 from emu.cpu.alone import run_alone
-from emu.cpu.blocks import has_hidden_word, opcode_flags, unwind
+from emu.cpu.blocks import forget_blocks_around, opcode_flags, unwind
 from emu.cpu.hooks import serve
-from emu.cpu.intercept import runs_alone
+from emu.cpu.intercept import intercepted_by_patch, runs_alone
 from emu.cpu.memory import fetch16
 from emu.cpu.processor import get_pc, in_supervisor
 from emu.cpu.raw import call_ctl, state_pointer
@@ -25,7 +25,8 @@ def report(s: State) -> None:
     pc, number = get_pc(s), s.event_vector
     s.event = EVENT_STEP
     op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
-    if number == VECTOR_ILLEGAL and (runs_alone(op, opcode_flags(s, op)) or has_hidden_word(s, pc, op)):
+    flags = opcode_flags(s, op)
+    if number == VECTOR_ILLEGAL and (runs_alone(op, flags) or not intercepted_by_patch(op, flags)):
         begin_again(s, pc)
         unwind(s, pc)
         s.event = EVENT_SINGLE
@@ -41,6 +42,7 @@ def public_enter(s: State) -> None:
         report(s)
     elif s.event == EVENT_PATCH:
         patch(s, s.patch_host)
+        forget_blocks_around(s, s.patch_host)
         call_ctl(s.fn[F_CTL], (s.uc, CTL_TB_FLUSH))
 
 

@@ -3,7 +3,6 @@
 from numba import carray, types
 
 from emu.cpu import processor
-from emu.cpu.cache_commands import control_caches
 from emu.cpu.clock import now
 from emu.cpu.compiled import (
     BEGIN_PHASE,
@@ -23,10 +22,11 @@ from emu.cpu.compiled import (
     SET_SR,
     VIEW,
 )
+from emu.cpu.control import follow_control
 from emu.cpu.interrupts import bring_up_to_date, follow_devices, request_from_host
 from emu.cpu.memory import flush_all, place
 from emu.cpu.raw import state_pointer
-from emu.cpu.recorder import record_control, record_phase
+from emu.cpu.recorder import record_phase
 from emu.cpu.state import State
 from emu.devices import bus, edge_port
 from emu.jit import cfunc, njit
@@ -38,7 +38,6 @@ from emu.raw_memory import store64
 __all__ = ["serve_request"]
 
 I64 = types.int64
-MOVEC_CACR = 0x002
 
 
 @njit
@@ -78,10 +77,7 @@ def list_translation(s: State, va: int, kind: int, supervisor: int, where: int) 
 def write_control(s: State, number: int, value: int) -> None:
     """As MOVEC does, with what the engine keeps beside the register."""
     movec(s.mmu, number, value)
-    record_control(s, number, value)
-    if number == MOVEC_CACR:
-        control_caches(s, value)
-        processor.set_eusp(s, value & processor.CACR_EUSP)
+    follow_control(s, number, value)
 
 
 @cfunc(I64(I64, I64, I64, I64))

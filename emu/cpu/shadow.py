@@ -11,7 +11,7 @@ from emu.cpu.raw import load8, load16be, load64, store16be, store64
 from emu.cpu.state import PAGE_BYTES, PAGE_CODE, State
 from emu.jit import njit
 
-__all__ = ["follow", "is_patched", "patch", "shadow_page", "shadow_word"]
+__all__ = ["follow", "is_hidden", "is_patched", "patch", "shadow_page", "shadow_word"]
 
 OP_ILLEGAL = 0x4AFC
 PAGE = 4096
@@ -63,6 +63,12 @@ def is_patched(s: State, host: int) -> bool:
     """Whether ILLEGAL stands in the copy of the word at ``host``."""
     word = shadow_word(s, host)
     return word != 0 and load16be(word) == OP_ILLEGAL
+
+
+@njit
+def is_hidden(s: State, host: int) -> bool:
+    """Whether unicorn sees ILLEGAL in the copy of the word at ``host`` and the guest does not."""
+    return is_patched(s, host) and load16be(host) != OP_ILLEGAL
 
 
 @njit

@@ -221,6 +221,9 @@ STATE_DTYPE = np.dtype(
         ("fpu_disabled", "i8"),
         ("mvz_decoder", "i8"),  # decoders of unicorn that ours build on
         ("tst_decoder", "i8"),
+        ("clr_decoder", "i8"),
+        ("tcg", "i8"),  # TCGContext of unicorn, and its number of an operation that loads a constant
+        ("tcg_constant", "i8"),
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
         ("instructions", "i8"),

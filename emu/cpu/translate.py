@@ -271,6 +271,7 @@ def fill_fetch(s: State, va: int, user: int) -> int:
     if source != TLB:
         data_source, _e, data_pa, data_perms, data_cm, _b = resolve(s.mmu, va, READ, 1 - user)
         readable = data_source != MISS and data_source != TLB and data_pa == pa and not data_cm & CM_INHIBITED
+        readable = readable and data_perms & PERM_W != 0  # else each read is looked at: it may be a read-modify-write's
         if readable and not is_near_watch(s, va) and not sees_all(s):
             perms |= data_perms & PERM_R
     drop_small_code(s)

@@ -10,9 +10,15 @@ from emu.timing.isa import F_ILLEGAL
 __all__ = [
     "CACHE_COMMAND",
     "CACHE_COMMAND_MASK",
+    "IN_MEMORY",
+    "MOV3Q_MASK",
+    "MOV3Q_MATCH",
     "MVZ_MASK",
     "MVZ_MATCH",
+    "OP_CLR",
+    "OP_CLR_L",
     "OP_TST_L",
+    "READ_ONLY",
     "TRAPPED",
     "TRAPPED_PUBLICLY",
     "intercepted_by_table",
@@ -37,6 +43,9 @@ TRAPPED = (
 TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
 MVZ_MASK, MVZ_MATCH = 0xF180, 0x7180  # MVZ.B and MVZ.W: N is wrong (emu.cpu.decoders)
 OP_TST_L = 0x4A80  # TST.L D0
+MOV3Q_MASK, MOV3Q_MATCH = 0xF1C0, 0xA140  # MOV3Q: its flags are set before its store (emu.cpu.decoders)
+OP_CLR, OP_CLR_L = 0x4200, 0x4280  # CLR.B D0, CLR.L D0
+IN_MEMORY, READ_ONLY = 0x10, 0x3A  # effective addresses below and from there on are registers, and not written
 
 
 def intercepted_by_table(opcodes: NDArray[Any]) -> NDArray[np.bool_]:

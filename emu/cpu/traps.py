@@ -7,7 +7,8 @@ instruction; public: the fetched copy of the code holds ILLEGAL), raises vector 
 from numba import carray, types
 
 from emu.cpu.blocks import instruction_length, unwind
-from emu.cpu.cache_commands import cache_command, control_caches
+from emu.cpu.cache_commands import cache_command
+from emu.cpu.control import follow_control
 from emu.cpu.data_time import is_full
 from emu.cpu.effects import apply_effect
 from emu.cpu.emac import do_emac
@@ -24,13 +25,11 @@ from emu.cpu.processor import (
     get_register,
     get_sr,
     in_supervisor,
-    set_eusp,
     set_pc,
     set_register,
     set_sr,
 )
 from emu.cpu.raw import state_pointer
-from emu.cpu.recorder import record_control
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
 from emu.cpu.trapped import CACHE_COMMAND, CACHE_COMMAND_MASK
 from emu.jit import cfunc, njit
@@ -46,10 +45,6 @@ from emu.mmu.registers import (
 from emu.mmu.state import READ, WARN_OVERLAP
 
 __all__ = ["emulate", "illegal_vector"]
-
-CACR_EUSP, CACR_DF = 0x20, 0x10
-MOVEC_CACR = 0x002
-SR_IMPLEMENTED = 0xB71F
 
 
 @njit
@@ -72,11 +67,7 @@ def do_movec(s: State, pc: int) -> bool:
         set_pc(s, pc)
         halt(s, HALT_UNDEFINED_REGISTER, pc, number)
         return False
-    record_control(s, number, value)
-    if number == MOVEC_CACR:
-        control_caches(s, value)
-        set_eusp(s, value & CACR_EUSP)
-        s.fpu_disabled = 1 if value & CACR_DF else 0
+    follow_control(s, number, value)
     if effect:
         apply_effect(s, effect, overlaps)
     return finish(s, pc + 4)
@@ -159,7 +150,7 @@ def do_divide(s: State, op: int, pc: int) -> bool:
 @njit
 def do_stop(s: State, pc: int) -> bool:
     """STOP #sr: load SR and wait for an interrupt."""
-    set_sr(s, word(s, pc + 2) & SR_IMPLEMENTED)
+    set_sr(s, word(s, pc + 2))
     s.stopped = 1
     return finish(s, pc + 4)
 
@@ -182,7 +173,7 @@ def do_wddata(s: State, op: int, pc: int) -> bool:
 def do_move_to_sr(s: State, op: int, pc: int) -> bool:
     """MOVE Dn,SR and MOVE #,SR."""
     value = word(s, pc + 2) if op == 0x46FC else get_register(s, op & 7)
-    set_sr(s, value & SR_IMPLEMENTED)
+    set_sr(s, value)
     return finish(s, pc + instruction_length(s, op))
 
 

@@ -193,14 +193,15 @@ def test_stores_of_many_numbers(unit: Unit, size: str) -> None:
 
 @pytest.mark.parametrize("cc", range(16))
 @pytest.mark.parametrize("enable", [0, 0x8000])
-def test_branches(unit: Unit, cc: int, enable: int) -> None:
-    """All 32 predicates for each FPCC, two lengths; BSUN for the predicates that are not aware of NaNs."""
+@pytest.mark.parametrize("before", [0, 0x8000])
+def test_branches(unit: Unit, cc: int, enable: int, before: int) -> None:
+    """All 32 predicates for each FPCC, two lengths; the predicates that are not aware of NaNs set or clear BSUN."""
     for predicate in range(32):
         for code, target in (
             (asm.fp_branch(predicate, 0x100), 0x102),
             (asm.words(0xF2C0 | predicate, 0x0001, 0x0000), 0x10002),
         ):
-            state = oracle.Fpu([0] * 8, enable, cc << 24 | 0x2208)
+            state = oracle.Fpu([0] * 8, enable, cc << 24 | 0x2208 | before)
             start = registers_of(state)
             frame = unit.run(code, start)
             address = unit.place(code)

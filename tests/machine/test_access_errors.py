@@ -16,6 +16,8 @@ from tests.support.guest import (
     KERNEL_ACR,
     LK,
     MMUOR,
+    ONE_MEGABYTE,
+    RAM,
     STACK,
     SUPERVISOR_SR,
     USER_SR,
@@ -102,6 +104,13 @@ CASES = (
     Case("user read of SP=1", LOAD, R | W | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF, "u"),
     Case("user write of SP=1", STORE, R | W | SP_BIT, WRITE_PROTECTED, PAGE, HIT | SPF, "u"),
     Case("user rmw of SP=1", asm.addq(1, ind(A0)), R | W | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF, "u"),
+    Case("rmw of R=0", asm.addq(1, ind(A0)), W, READ_PROTECTED, PAGE, HIT | RF),
+    Case("rmw of R=0 W=0", asm.addq(1, ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF | WF),
+    Case("bset of R=0 W=0", asm.bit("bset", 1, disp(A0, 3)), 0, READ_PROTECTED, PAGE + 3, HIT | RF | WF),
+    Case("tas of R=0 W=0", asm.tas(ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF | WF),
+    Case("btst of R=0 W=0", asm.bit("btst", 1, ind(A0)), 0, READ_PROTECTED, PAGE, HIT | RF),
+    Case("user rmw of SP=1 W=0", asm.addq(1, ind(A0)), R | SP_BIT, READ_PROTECTED, PAGE, HIT | SPF | WF, "u"),
+    Case("user rmw of SP=1 R=0 W=0", asm.addq(1, ind(A0)), SP_BIT, READ_PROTECTED, PAGE, HIT | SPF | RF | WF, "u"),
 )
 
 
@@ -242,6 +251,84 @@ def test_cacr_write_protects_memory_while_the_mmu_is_off(guest: Bench) -> None:
     assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, WRITE_PROTECTED, CODE + len(code) + 2)
 
 
+STACK_ACR = RAM | 0x00300000 | ONE_MEGABYTE | 0xA000  # ACR0 for the last megabyte of RAM, which stays writable
+STACK_THERE = RAM + 0x308000
+
+
+def write_protect(with_mmu: bool) -> bytes:
+    """Guest code: all of RAM is write-protected, its code included, but for a megabyte that the stack moves to."""
+    code = asm.lea(at(STACK_THERE), SP)
+    if with_mmu:
+        return code + enter_virtual_mode(acr0=STACK_ACR, acr1=KERNEL_ACR | 0x4)
+    return code + asm.set_control(asm.ACR0, STACK_ACR) + asm.set_control(asm.CACR, 0x40000000)
+
+
+READ_MODIFY_WRITE = {
+    "addq": asm.addq(1, ind(A0)),
+    "add": asm.alu_to("add", D1, ind(A0)),
+    "tas": asm.tas(ind(A0)),
+    "bset": asm.bit("bset", 0, ind(A0)),
+}
+
+
+@pytest.mark.parametrize("with_mmu", [True, False], ids=["ACR", "CACR"])
+@pytest.mark.parametrize("name", READ_MODIFY_WRITE)
+def test_a_read_modify_write_of_the_write_protected_page_that_runs_is_refused_at_its_read(
+    guest: Bench, name: str, with_mmu: bool
+) -> None:
+    """Sheet 1.11, 7 item 12: CCR is what it was."""
+    code = write_protect(with_mmu) + asm.lea(at(CODE + 0x400), A0) + asm.move_to_ccr(imm(0x1B, "w"))
+    guest.put(CODE + 0x400, asm.long(MARK))
+    frame = guest.exception(code, READ_MODIFY_WRITE[name])
+    assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, READ_PROTECTED, CODE + len(code))
+    assert frame.sr == SUPERVISOR_SR | 0x1B
+    assert (guest.registers["mmuar"], guest.registers["mmusr"]) == (CODE + 0x400, WF)
+    assert guest.long(CODE + 0x400) == MARK
+
+
+@pytest.mark.parametrize("with_mmu", [True, False], ids=["MMU on", "MMU off"])
+@pytest.mark.parametrize(
+    ("store", "updated"),
+    [
+        (asm.clr("b", ind(A0)), 0x14),
+        (asm.clr("w", post(A0)), 0x14),
+        (asm.clr("l", pre(A0)), 0x14),
+        (asm.mov3q(-1, ind(A0)), 0x18),
+        (asm.mov3q(3, disp(A0, 8)), 0x10),
+        (asm.move("l", d(D1), ind(A0)), 0x1F),
+    ],
+    ids=["clr.b", "clr.w", "clr.l", "mov3q #-1", "mov3q #3", "move"],
+)
+def test_clr_and_mov3q_update_ccr_though_their_store_is_refused_if_the_mmu_is_off(
+    guest: Bench, store: bytes, updated: int, with_mmu: bool
+) -> None:
+    """548xRM 3-40; with the MMU on the instruction has changed nothing (sheet 7 item 23)."""
+    code = write_protect(with_mmu) + asm.lea(at(FRAMES), A0) + asm.moveq(-1, D1) + asm.move_to_ccr(imm(0x1F, "w"))
+    frame = guest.exception(code, store)
+    assert (frame.vector, frame.fs, frame.pc) == (ACCESS_ERROR, WRITE_PROTECTED, CODE + len(code))
+    assert frame.sr == SUPERVISOR_SR | (0x1F if with_mmu else updated)
+    assert guest.registers["a0"] == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("before", "flags"),
+    [
+        (asm.alu("add", d(D1), D1), 0x17),
+        (asm.alu("cmp", d(D1), D2), 0x1B),
+        (asm.tst("l", d(D1)), 0x18),
+        (asm.tst("b", d(D1)), 0x14),
+    ],
+    ids=["add", "cmp", "tst.l", "tst.b"],
+)
+def test_mov3q_that_is_refused_keeps_the_flags_of_the_instruction_before(
+    guest: Bench, before: bytes, flags: int
+) -> None:
+    """They are not computed when they are set, but when they are looked at."""
+    values = asm.move("l", imm(0x80000000), d(D1)) + asm.moveq(1, D2) + asm.move_to_ccr(imm(0x1F, "w"))
+    frame = user(guest, asm.lea(at(PAGE), A0), values, before, asm.mov3q(5, ind(A0)), entries=(page(R),))
+    assert (frame.fs, frame.sr) == (WRITE_PROTECTED, USER_SR | flags)
+
+
 def test_the_user_does_not_see_the_register_window(guest: Bench) -> None:
     frame = user(guest, asm.move("l", at(MMUOR), d(D1)))  # sheet 7 item 14: falls through to the TLB
     assert frame.fs == READ_MISS
@@ -361,11 +448,6 @@ FAULTING = {
 }
 
 
-# A deviation: when the store of MOV3Q faults, the frame holds the flags of its value already, as 548xRM 3-40 says of V4
-# with the MMU off. Sheet 7 item 23 would have the old ones; the restart makes both invisible. X is kept.
-STACKED_EARLY = {"mov3q": 0x18}
-
-
 @pytest.mark.parametrize("name", FAULTING)
 def test_a_faulting_instruction_changes_no_register(guest: Bench, name: str) -> None:
     setup = b"".join(
@@ -376,7 +458,7 @@ def test_a_faulting_instruction_changes_no_register(guest: Bench, name: str) -> 
     assert (frame.vector, frame.pc) == (ACCESS_ERROR, USER + len(setup))
     assert frame.fs in (READ_MISS, WRITE_MISS)
     assert {r: guest.registers[r] for r in REGISTERS} == REGISTERS
-    assert frame.sr == USER_SR | STACKED_EARLY.get(name, 0x1F)
+    assert frame.sr == USER_SR | 0x1F
 
 
 @pytest.mark.parametrize(
@@ -428,8 +510,7 @@ def test_a_write_fault_restarts_with_the_right_flags(
     guest.put(PAGE_PA, bytes([before]) * 4)
     setup = asm.move("l", imm(0x01010101), d(D1)) + asm.lea(at(PAGE), A0) + asm.move_to_ccr(imm(ccr, "w"))
     user(guest, setup, code, asm.move_from_ccr(D0), asm.trap(0), entries=(page(R),))
-    early = after if code[0] >> 4 == 0xA else ccr  # MOV3Q: see STACKED_EARLY
-    assert guest.registers["d2"] & 0x1F == early  # as the frame has it: the fault came before any change
+    assert guest.registers["d2"] & 0x1F == ccr  # as the frame has it: the fault came before any change
     assert guest.machine.read_physical(PAGE_PA, 1)[0] == stored
     assert guest.registers["d0"] & 0x1F == after
     assert guest.machine.counters().violations == 1

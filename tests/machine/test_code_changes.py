@@ -2,6 +2,7 @@
 
 import pytest
 
+from emu.timing.state import LEVELS
 from tests.support import asm
 from tests.support.asm import A0, A1, D0, D1, D2, D3, at, d, imm, ind
 from tests.support.guest import (
@@ -19,6 +20,7 @@ from tests.support.guest import (
     MMUCR,
     MMUOR,
     MMUTR,
+    ONE_MEGABYTE,
     RAM,
     SUPERVISOR_SR,
     Bench,
@@ -37,7 +39,6 @@ from tests.support.guest import (
 
 PAGED = 0x00400000  # VA of the code under test
 ALIAS = 0x00700000  # a second VA of the same frame, for data
-ONE_MEGABYTE = 0x400  # ACR[AMM]: compare A[23:20] too
 FETCH_MISS, EXTENSION_MISS = 5, 6
 ITLB_ENTRY, DTLB_ENTRY = 3, 40
 
@@ -111,6 +112,60 @@ def test_one_entry_replaced_by_another_frame_runs_the_other_code(guest: Bench) -
     guest.put(CODE + 0x800, body)
     guest.run(enter_virtual_mode(paged()), asm.jmp(at(CODE + 0x800)))
     assert (guest.registers["d2"], guest.registers["d1"]) == (1, 2)
+
+
+@pytest.mark.parametrize("word", [0x80C1, 0xA180, 0x7181, 0xA740], ids=["divu.w", "move.l acc0", "mvz.b", "mov3q"])
+@pytest.mark.parametrize("before", [0, 2, 4])
+@pytest.mark.parametrize("first", ["operand", "instruction"])
+def test_a_word_may_be_an_operand_and_an_instruction(guest: Bench, word: int, before: int, first: str) -> None:
+    """MOVE.L #x,D3, across two pages or not; its last word is jumped to."""
+    start = FRAMES + 0x1000 - before
+    guest.put(start, asm.words(0x263C, 0x1234, word) + asm.RTS)
+    operand = asm.jsr(at(start)) + asm.move("l", d(D3), d(D2)) + asm.moveq(0, D3)
+    instruction = asm.moveq(100, D0) + asm.moveq(7, D1) + asm.jsr(at(start + 4))
+    order = operand + instruction if first == "operand" else instruction + operand
+    guest.run(order, asm.jsr(at(start)), asm.HALT)
+    assert (guest.registers["d2"], guest.registers["d3"]) == (0x12340000 | word, 0x12340000 | word)
+    assert guest.machine.counters().exceptions == {}
+
+
+NOPS, ADDS = 0x4E714E71, 0x52865286  # two words: NOP, ADDQ.L #1,D6
+
+
+@pytest.mark.parametrize("timing", LEVELS)
+@pytest.mark.parametrize("bits", [10, 12])
+def test_changed_code_costs_what_it_is_now(bits: int, timing: str) -> None:
+    """Six cycles for a NOP, one for an ADDQ; the page runs from the ITLB and is written through the DTLB."""
+    code = Entry(ITLB_ENTRY, tag(PAGED), image(FRAMES, bits, X))
+    data = Entry(DTLB_ENTRY, tag(ALIAS), image(FRAMES, bits, R | W))
+    call = asm.jsr(at(PAGED))
+    change = asm.move("l", imm(ADDS), d(D1)) + asm.move("l", d(D1), at(ALIAS)) + asm.move("l", d(D1), at(ALIAS + 4))
+    check_costs(timing, enter_virtual_mode((code, data)), call + change + call)
+
+
+@pytest.mark.parametrize("timing", LEVELS)
+def test_changed_code_in_core_sram_costs_what_it_is_now(timing: str) -> None:
+    """It is written while it is data memory and runs while it is instruction memory."""
+    sram = 0x61000000
+
+    def fill(value: int) -> bytes:
+        stores = store_long(value, sram) + store_long(value, sram + 4) + store_long(0x4E754E75, sram + 8)
+        return asm.set_control(asm.RAMBAR0, sram | 1) + stores + asm.set_control(asm.RAMBAR0, sram | 0x81)
+
+    call = asm.jsr(at(sram))
+    check_costs(timing, enter_virtual_mode(), fill(NOPS) + call + fill(ADDS) + call)
+
+
+def check_costs(timing: str, setup: bytes, code: bytes) -> None:
+    """Four NOPs have run in ``code``, then four ADDQ where they were: all engines count the same."""
+    seen = []
+    for engine in ENGINES:
+        with bench(engine, timing=timing) as guest:
+            guest.put(FRAMES, asm.long(NOPS) * 2 + asm.RTS)
+            guest.run(setup, asm.moveq(0, 6), code, asm.HALT)
+            assert guest.registers["d6"] == 4
+            seen.append(guest.machine.counters())
+    assert seen[0] == seen[1] == seen[2]
 
 
 # --- the page that runs is taken away (unicorn-notes 4)

@@ -89,6 +89,48 @@ def test_an_fpu_instruction_is_line_f_while_the_fpu_is_disabled(guest: Bench) ->
     assert (frame.vector, frame.pc) == (LINE_F, CODE + 4 + 10)
 
 
+def test_the_host_disables_the_fpu_as_movec_does(guest: Bench) -> None:
+    fnop = asm.words(0xF280, 0x0000)
+    guest.registers["cacr"] = 0x10
+    assert guest.exception(fnop).vector == LINE_F
+    guest.registers["cacr"] = 0
+    assert guest.run(fnop, asm.HALT).pc == CODE + 6
+
+
+NOT_THERE = 0x48E0  # bits 14, 11 and 7 to 5 of SR
+
+
+@pytest.mark.parametrize("value", [imm(SUPERVISOR_SR | NOT_THERE | V, "w"), d(D2)], ids=["#x", "dn"])
+@pytest.mark.parametrize("gap", [b"", asm.TPF, asm.branch_b("ra", 2) + asm.NOP])
+def test_bits_of_sr_that_do_not_exist_read_0_after_a_move(guest: Bench, value: asm.Ea, gap: bytes) -> None:
+    load = asm.moveq(0, D1) + asm.move("l", imm(SUPERVISOR_SR | NOT_THERE | V), d(D2))
+    guest.run(load, asm.move_to_sr(value), gap, asm.move_from_sr(D1), asm.HALT)
+    assert guest.registers["d1"] == guest.registers["sr"] == SUPERVISOR_SR | V
+
+
+@pytest.mark.parametrize("follows", [asm.trap(0), asm.ILLEGAL, asm.move("l", at(0x40000000), d(D1))])
+def test_bits_of_sr_that_do_not_exist_are_0_in_a_frame(guest: Bench, follows: bytes) -> None:
+    frame = guest.exception(asm.move_to_sr(imm(SUPERVISOR_SR | NOT_THERE | X, "w")), follows)
+    assert frame.sr == SUPERVISOR_SR | X
+
+
+def test_bits_of_sr_that_do_not_exist_read_0_after_rte(guest: Bench) -> None:
+    guest.put(USER_CODE, asm.moveq(0, D1) + asm.move_from_sr(D1) + asm.HALT)
+    guest.run(go_to(USER_CODE, SUPERVISOR_SR | NOT_THERE))
+    assert guest.registers["d1"] == SUPERVISOR_SR | Z
+
+
+def test_bits_of_sr_that_do_not_exist_read_0_after_stop(guest: Bench) -> None:
+    guest.run(asm.stop(SUPERVISOR_SR | NOT_THERE | C))
+    assert guest.registers["sr"] == SUPERVISOR_SR | C
+
+
+def test_bits_of_sr_that_do_not_exist_read_0_when_the_host_wrote_them(guest: Bench) -> None:
+    guest.registers["sr"] = SUPERVISOR_SR | NOT_THERE | N
+    guest.run(asm.move_from_sr(D1), asm.HALT)
+    assert guest.registers["d1"] == SUPERVISOR_SR | N
+
+
 PRIVILEGED = {
     "rte": asm.RTE,
     "stop": asm.stop(SUPERVISOR_SR),

@@ -17,6 +17,10 @@ from tests.support.guest import DATA, Bench
 
 MOVED = {  # offsets of unicorn's structures that the self-check is made to get wrong
     "UC_CPU": 8,
+    "UC_TCG": -8,
+    "TCG_UC": 8,
+    "TCG_LAST_OP": 8,
+    "OP_ARGUMENT": 8,
     "CPU_ENV": 16,
     "CPU_UC": 8,
     "CPU_CLASS": -8,

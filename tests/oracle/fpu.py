@@ -323,11 +323,13 @@ class Fpu:
         """Whether FBcc is taken; None when it takes vector 48 instead."""
         cc = self.fpsr >> 24 & 0xF
         n, z, nan = bool(cc & CC_N), bool(cc & CC_Z), bool(cc & CC_NAN)
-        if predicate >= 16 and nan:
-            self.fpsr |= BSUN | IOP
-            self.fpiar = pc
-            if self.fpcr & BSUN:
-                return None
+        if predicate >= 16:
+            self.fpsr &= ~BSUN
+            if nan:
+                self.fpsr |= BSUN | IOP
+                self.fpiar = pc
+                if self.fpcr & BSUN:
+                    return None
         conditions = (
             ("F", False),
             ("EQ", z),

@@ -42,6 +42,7 @@ DTLB_BASE = 32
 
 KERNEL_ACR = RAM & 0xFF000000 | 0x0000A000  # 16 MB from RAM on, supervisor only
 MBAR_ACR = MBAR & 0xFF000000 | 0x0000A040  # the same for the peripherals, inhibited
+ONE_MEGABYTE = 0x400  # ACR[AMM]: compare A[23:20] too
 EUSP = 0x20
 SUPERVISOR_SR, USER_SR = 0x2700, 0x0000
 EXCEPTION_CYCLES = 18
@@ -89,11 +90,19 @@ def load_entry(entry: Entry) -> bytes:
     )
 
 
-def enter_virtual_mode(entries: Iterable[Entry] = (), *, cacr: int = EUSP, asid: int = 0, mmucr: int = 1) -> bytes:
+def enter_virtual_mode(
+    entries: Iterable[Entry] = (),
+    *,
+    cacr: int = EUSP,
+    asid: int = 0,
+    mmucr: int = 1,
+    acr0: int = KERNEL_ACR,
+    acr1: int = MBAR_ACR,
+) -> bytes:
     """Guest code: ACRs, CACR, MMUBAR, empty TLBs, the given entries, then MMUCR. Uses D0."""
     control = (
-        (asm.ACR0, KERNEL_ACR),
-        (asm.ACR1, MBAR_ACR),
+        (asm.ACR0, acr0),
+        (asm.ACR1, acr1),
         (asm.ACR2, KERNEL_ACR),
         (asm.ACR3, 0),
         (asm.CACR, cacr),
