@@ -15,6 +15,7 @@ import msgspec
 from emu.board import BOARDS
 from emu.errors import UsageError
 from emu.options import MachineOptions
+from kernel_model.abi import Exhaustion
 from kernel_model.choices import Mapping
 from kernel_model.devices import CATALOGUE, Arrival, Departure, PlacedDevice, place
 from kernel_model.results import Result, Row
@@ -31,6 +32,8 @@ ALTERNATIVES = 4
 MEGABYTE = 1 << 20
 LARGEST_TRIED = 512 * MEGABYTE
 EXTRA = "one device more"
+#: As the nucleus writes it (firmware/src/console.c), before the number.
+ANNOUNCEMENT = "cfemu-kernel: out of device page headers: set reserve="
 #: What may follow a device of a list after an @: the key of its table, and the value.
 MARKS: dict[str, tuple[str, Arrival | Departure]] = {
     **{value.value: ("arrival", value) for value in Arrival},
@@ -40,7 +43,8 @@ MARKS: dict[str, tuple[str, Arrival | Departure]] = {
 
 @dataclass(frozen=True)
 class Goal:
-    """A lexicographic order of result columns, less being better; rows that refuse a device come last in all."""
+    """A lexicographic order of result columns, less being better; rows that refuse a device come last in all, before
+    them kernels that halt at the next device."""
 
     name: str
     summary: str
@@ -48,11 +52,15 @@ class Goal:
 
     def key(self, row: Row) -> tuple[int, ...]:
         """What rows are sorted by."""
-        return (_refused(row), *(value(row) for _, value in self.columns))
+        return (_refused(row), _halts(row), *(value(row) for _, value in self.columns))
 
 
 def _refused(row: Row) -> int:
     return row.device_pages.refused if row.device_pages else sys.maxsize
+
+
+def _halts(row: Row) -> int:
+    return int(STRATEGIES[row.strategy].exhaustion is Exhaustion.HALT)
 
 
 def _cycles(row: Row) -> int:
@@ -169,7 +177,15 @@ def base_scenario(path: Path | None, board: str | None, devices: str | None) -> 
         changes["board"] = board
     if devices is not None:
         changes["device"] = devices_of(devices)
-    return checked(msgspec.structs.replace(scenario, **changes), "cfemu advise")
+    return with_own_devices(checked(msgspec.structs.replace(scenario, **changes), "cfemu advise"))
+
+
+def with_own_devices(scenario: Scenario) -> Scenario:
+    """Without the workloads that bring devices of their own, which no reserve is tuned for here."""
+    from kernel_model.experiment import wanted
+
+    names = [workload.name for workload in wanted(scenario, shared=True)]
+    return msgspec.structs.replace(scenario, workload=msgspec.structs.replace(scenario.workload, run=names))
 
 
 def tunables_of(strategy: Strategy) -> list[str]:
@@ -313,7 +329,7 @@ def advise(
         schema=SCHEMA_NAME,
         board=scenario.board,
         goal=goal.name,
-        order=["device pages refused", *(name for name, _ in goal.columns)],
+        order=["device pages refused", "halts at the next device", *(name for name, _ in goal.columns)],
         chosen=choice(strategy, mapping, values, row),
         largest_more=largest_more(best, options) if works else 0,
         announcement=announcement(scenario, mapping),
@@ -332,7 +348,7 @@ def impossible(found: Iterable[tuple[tuple[Strategy, Mapping], Row]]) -> Iterabl
 def announcement(scenario: Scenario, mapping: Mapping) -> str:
     """What a kernel must print when its headers run out: how many all devices take that the board has room for."""
     headers = headers_of(scenario, mapping)
-    return f"out of page headers for device memory; re-tune with reserve={headers} and reboot"
+    return f"{ANNOUNCEMENT}{headers} and reboot"
 
 
 def choice(strategy: Strategy, mapping: Mapping, values: dict[str, int], row: Row) -> Choice:

@@ -64,6 +64,14 @@ class RowOutcome:
     engine: str
 
 
+@dataclass(frozen=True)
+class Measured:
+    """``finished``: it did all that the scenario asks of it; of its devices, those that it brings itself."""
+
+    result: WorkloadResult
+    finished: bool
+
+
 def nucleus_of(scenario: Scenario) -> Nucleus:
     """The guest program for the scenario's board; raises UsageError when there is none."""
     board = get_board(scenario.board)
@@ -146,7 +154,7 @@ def _compute(job: Job) -> RowOutcome:
     except PlanRefused as reason:
         return RowOutcome(row_without_figures(job, str(reason)), "")
     firmware = nucleus_of(scenario)
-    results: dict[str, WorkloadResult | None] = {}
+    results: dict[str, Measured | None] = {}
     with Session(scenario, plan, load_nucleus(firmware.path), job.options) as session:
         for workload in wanted(scenario, shared=True):
             results[workload.name] = None if session.halted else measure(session, workload)
@@ -156,7 +164,7 @@ def _compute(job: Job) -> RowOutcome:
         console, engine = session.console_reached(), session.machine.engine
     for workload in wanted(scenario, shared=False):
         results[workload.name] = _alone(job, workload)
-    done = {name: result for name, result in results.items() if result is not None}
+    done = {name: measured.result for name, measured in results.items() if measured is not None}
     row = Row(
         **_identity(job),
         firmware=firmware.sha256,
@@ -170,6 +178,7 @@ def _compute(job: Job) -> RowOutcome:
         unplugged_headers=headers,
         console=console,
         worst_operation=worst_operation(done.values()),
+        unfinished=[name for name, measured in results.items() if measured is None or not measured.finished],
         workloads=done,
     )
     return RowOutcome(row, engine)
@@ -194,16 +203,17 @@ def _chosen(workload: Workload, names: list[str] | None) -> bool:
     return workload.always or (workload.by_default if names is None else workload.name in names)
 
 
-def measure(session: Session, workload: Workload) -> WorkloadResult:
+def measure(session: Session, workload: Workload) -> Measured:
     """Run one workload between two readings of the counters."""
     if workload.prepare is not None:
         workload.prepare(session)
     before = session.counters()
-    workload.run(session)
-    return workload_result(session.counters() - before, session.device_pages())
+    did_all = workload.run(session) is not False and not session.halted
+    result = workload_result(session.counters() - before, session.device_pages())
+    return Measured(result, did_all and (workload.device_memory is None or not result.device_pages.refused))
 
 
-def _alone(job: Job, workload: Workload) -> WorkloadResult | None:
+def _alone(job: Job, workload: Workload) -> Measured | None:
     """Run a workload on a machine of its own, with its own device memory attached before the counting begins.
 
     None when the kernel halted while the devices were attached, or when the strategy cannot work with them.

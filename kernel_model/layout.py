@@ -213,9 +213,9 @@ def _parameters(
 
 
 def _large_pages_fit(placed: tuple[PlacedDevice, ...]) -> bool:
-    """Whether every device with memory can give up whole megabytes for headers."""
+    """Whether every device with memory can give up whole megabytes for headers, at its end."""
     memories = [item.device.size for item in placed if item.device.may_hold_headers and not item.refusal]
-    return bool(memories) and min(memories) >= 2 * MEGABYTE
+    return bool(memories) and min(memories) >= 2 * MEGABYTE and not any(size % MEGABYTE for size in memories)
 
 
 def _locked_entries(board: Board, mapping: Mapping, direction: Direction, span: int) -> int:

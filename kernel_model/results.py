@@ -174,6 +174,13 @@ class Row(Result, frozen=True, kw_only=True):
         ),
     ] = None
     worst_operation: WorstOperation | None = None
+    unfinished: Annotated[
+        list[str],
+        Meta(
+            description="workloads that did less than the scenario asks for: pages of their devices were refused, they"
+            " ended early, or could not run at all"
+        ),
+    ] = []
     workloads: dict[str, WorkloadResult] | None = None
 
 

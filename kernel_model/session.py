@@ -113,6 +113,8 @@ class Session:
 
     def unplug(self) -> None:
         """Pull out every device of the population that leaves, as far as it was attached, in their order."""
+        if self.halted:
+            return
         for item, attached in self.attached():
             if item.device.departure is not Departure.NEVER and attached:
                 recycle = int(self.amounts.hot_plug_recycle)
@@ -121,6 +123,8 @@ class Session:
 
     def plug_back(self) -> None:
         """Those that return are plugged in again, in their order: where they were, or where no device has been yet."""
+        if self.halted:
+            return
         for item in self.plan.devices:
             name = item.device.name
             if item.device.departure is Departure.BACK:
@@ -189,7 +193,8 @@ class Session:
         if self.halted or self.model.refused:
             return
         self.model.growth_allowed = False
-        self.command(abi.Command.ATTACH, self._beyond_devices(), self._free_headers() + 1)
+        pages = self._free_headers() + 1
+        self.command(abi.Command.ATTACH, self._no_memory(pages), pages)
 
     def _free_headers(self) -> int:
         """Headers left for device pages, as the guest last said."""
@@ -207,6 +212,12 @@ class Session:
         base = self.plan.board.device_window[0] if self.plan.board.device_window else 0x8000_0000
         end = max([base, *(item.end for item in self.placed() if not item.refusal)])
         return pages_for(end, self.plan.page_size) * self.plan.page_size
+
+    def _no_memory(self, pages: int) -> int:
+        """Where so many pages are neither RAM nor a device's; nobody looks into them."""
+        start = self._beyond_devices()
+        base, size = self.plan.ram
+        return base + size if start < base + size and base < start + pages * self.plan.page_size else start
 
     def console_reached(self) -> bool:
         """Whether, after a refusal, guest code attached the console and wrote the number to set through it."""

@@ -12,6 +12,7 @@ from kernel_model.kernel import boot_chunks
 from kernel_model.layout import DTLB_ENTRIES, Plan, PlanRefused, make_plan
 from kernel_model.measure import STEADY_OPERATIONS
 from kernel_model.report.entries import Cell, Entry
+from kernel_model.report.verdict import comparable, label
 from kernel_model.results import Row
 from kernel_model.strategies import STRATEGIES
 
@@ -45,7 +46,8 @@ REGION_GROUPS = (
         ("heap.process", "heap.gpt", "heap.endpoint", "heap.ote", "heap.depend", "heap.revmap"),
     ),
     ("headers", "page headers", ("heap.page", "heap.reserve", "heap.index")),
-    ("growth", "grown heap", ("heap.growth", "page-space")),
+    ("growth", "grown heap", ("heap.growth",)),
+    ("frames", "frames of page space, slabs among them", ("page-space",)),
     ("tables", "user tables", ("heap.user_table",)),
     ("other", "image, transmap, other", ("",)),
 )
@@ -141,7 +143,10 @@ class Scatter:
 
 
 def pareto(rows: Sequence[Row]) -> Scatter:
-    """Refill share against reserved memory; best: no complete row is as good in one and better in the other."""
+    """Refill share against reserved memory; best: no complete row is as good in one and better in the other, by the
+    work that all of them did."""
+    same_work = {label(row): row for row in comparable(rows)}
+    rows = [same_work.get(label(row), row) for row in rows]
     found = [
         (row, row.heap.reserved / KILOBYTE, 100 * row.cycles.share)
         for row in rows

@@ -35,6 +35,7 @@ OTHER_KINDS = (
     "objects",
     "headers",
     "growth",
+    "frames",
     "tables",
     "other",
     "entry",

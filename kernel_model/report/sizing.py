@@ -53,7 +53,8 @@ def print_sizes(rams: Sequence[int], devices: Sequence[int], *, tables: bool) ->
         for size in _devices(devices)
     ]
     console.print(_table(device_headings, rows))
-    console.print(Text("what the headers of so much device memory take.", style="dim"))
+    headers = ", ".join(f"{target.sizes.page} bytes on {target.name}" for target in TARGETS.values())
+    console.print(Text(f"what the headers of so much device memory take, as compiled: {headers}.", style="dim"))
     console.print()
     for target in TARGETS.values():
         most = largest_ram(target, tables=tables)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from emu.plain_console import PlainConsole
 from emu.text import printable
-from kernel_model.report.verdict import best, comparable, verdict
+from kernel_model.report.verdict import best, comparable, label, verdict
 from kernel_model.results import Report, Row
 
 __all__ = ["print_report", "print_rows"]
@@ -61,12 +61,12 @@ def _yes_or_no(value: int, row: Row) -> str:
     return "yes" if value else "NO"
 
 
-def _heap_misses(row: Row) -> int | None:
-    """Misses on kernel heap, wherever it lies."""
+def _misses_in(row: Row, regions: str) -> int | None:
+    """Misses in the regions whose names begin so."""
     if row.misses is None:
         return None
-    regions = row.misses.by_region.items()
-    return sum(sides.itlb + sides.dtlb for name, sides in regions if name.startswith(HEAP_REGIONS))
+    found = row.misses.by_region.items()
+    return sum(sides.itlb + sides.dtlb for name, sides in found if name.startswith(regions))
 
 
 def _boot_cycles(row: Row) -> int | None:
@@ -91,7 +91,7 @@ def _tenths(value: int, row: Row) -> str:
     return f"{value / 10:,.1f}"
 
 
-HEAP_REGIONS = ("heap.", "page-space")
+HEAP_REGIONS, PAGE_SPACE = "heap.", "page-space"
 PER_UNIT = 1_000_000
 DISTRIBUTION = ("p50", "p99", "worst")
 
@@ -102,7 +102,8 @@ COSTS = (
     Column("refill%", lambda r: round(r.cycles.share * PER_UNIT) if r.cycles else None, _percent),
     Column("I-miss", lambda r: r.misses.itlb if r.misses else None),
     Column("D-miss", lambda r: r.misses.dtlb if r.misses else None),
-    Column("on heap", _heap_misses),
+    Column("on heap", lambda r: _misses_in(r, HEAP_REGIONS)),
+    Column("on frames", lambda r: _misses_in(r, PAGE_SPACE), always=False),
     Column("nested", lambda r: r.misses.nested if r.misses else None),
     Column("worst operation", lambda r: r.worst_operation.cycles if r.worst_operation else None, _with_name),
 )
@@ -134,7 +135,10 @@ SECTIONS = (
     (
         "costs",
         COSTS,
-        "boot: Mcycles. IPC: cycles of one message with its misses. on heap: misses there. worst operation: in cycles.",
+        (
+            "boot: Mcycles. IPC: cycles of one message with its misses. on heap: misses there; on frames: on page space"
+            " in the direct map, slabs of headers among it. worst operation: in cycles."
+        ),
     ),
     (
         "cycles of a miss",
@@ -215,13 +219,11 @@ def _figures(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
         table.add_column(column.heading, justify="right", no_wrap=True)
     candidates = comparable(ran)
     winners = {
-        column.heading: best(candidates, column.rank) if column.ranked and len(candidates) > 1 else []
+        column.heading: set(map(label, best(candidates, column.rank))) if column.ranked and len(candidates) > 1 else ()
         for column in columns
     }
     for row in ran:
-        cells = [
-            _cell(column.text(row), any(row is winner for winner in winners[column.heading])) for column in columns
-        ]
+        cells = [_cell(column.text(row), label(row) in winners[column.heading]) for column in columns]
         table.add_row(row.strategy, row.mapping, *cells)
     return table
 

@@ -1,12 +1,16 @@
 """The verdict: what the rows say, in words.  Pure functions from rows to sentences; no strategy is known by name.
 
-Rows are compared on the figures of `CRITERIA`, less being better, and only among rows that attached every device and so
-did the same work.  A row is dominated when another is no worse in every criterion and better in at least one.
+Rows are compared on the figures of `CRITERIA`, less being better, only among rows that attached every device, and only
+by the work that all of these have done (`comparable`). A row is dominated when another is no worse in every criterion
+and better in at least one.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from kernel_model.measure import add_cycles, add_misses, worst_operation
 from kernel_model.results import Row
 
 __all__ = ["CRITERIA", "Criterion", "best", "comparable", "dominators", "label", "verdict"]
@@ -56,8 +60,32 @@ def label(row: Row) -> str:
 
 
 def comparable(rows: Sequence[Row]) -> list[Row]:
-    """Rows that ran and attached every device: the only ones whose costs can be compared."""
+    """Rows that ran and attached every device, with the figures of those workloads alone that all of them finished: so
+    they did the same work, and their costs can be compared."""
+    complete = _complete(rows)
+    left_out = set(_left_out(complete))
+    return [_without(row, left_out) for row in complete] if left_out else complete
+
+
+def _complete(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.cycles is not None and row.device_pages and not row.device_pages.refused]
+
+
+def _left_out(complete: Sequence[Row]) -> list[str]:
+    """Workloads that not all of the rows finished, in their order."""
+    return list(dict.fromkeys(name for row in complete for name in row.unfinished))
+
+
+def _without(row: Row, names: set[str]) -> Row:
+    kept = {name: result for name, result in (row.workloads or {}).items() if name not in names}
+    return msgspec.structs.replace(
+        row,
+        instructions=sum(result.instructions for result in kept.values()),
+        cycles=add_cycles(result.cycles for result in kept.values()),
+        misses=add_misses(result.misses for result in kept.values()),
+        worst_operation=worst_operation(kept.values()),
+        workloads=kept,
+    )
 
 
 def best(rows: Sequence[Row], value: Callable[[Row], int]) -> list[Row]:
@@ -84,8 +112,23 @@ def dominators(row: Row, rows: Sequence[Row]) -> list[Row]:
 
 def verdict(rows: Sequence[Row]) -> list[str]:
     """A few sentences: what was refused, what is dominated, and what the others trade for what."""
-    complete = comparable(rows)
-    return [*_refusals(rows), *_costs(complete), *_leaks(rows), *_silent(rows)]
+    return [
+        *_refusals(rows),
+        *_differences(_complete(rows)),
+        *_costs(comparable(rows)),
+        *_leaks(rows),
+        *_silent(rows),
+    ]
+
+
+def _differences(complete: Sequence[Row]) -> list[str]:
+    """Which workloads are no part of the comparison."""
+    sentences = []
+    for name in _left_out(complete) if len(complete) > 1 else ():
+        short = [row for row in complete if name in row.unfinished]
+        who = list(dict.fromkeys(row.strategy for row in short)) if len(short) < len(complete) else ["every strategy"]
+        sentences.append(f"{name} is left out of what follows and of the marks: {', '.join(who)} did not finish it.")
+    return sentences
 
 
 def _costs(complete: Sequence[Row]) -> list[str]:

@@ -71,7 +71,8 @@ class Workload:
 
     name: str
     summary: str
-    run: Callable[[Guest], None]
+    run: Callable[[Guest], bool | None]
+    """False says that it ended before it had done what the scenario asks for."""
     device_memory: int | None = None
     prepare: Callable[[Guest], None] | None = None
     """What happens before, uncounted."""

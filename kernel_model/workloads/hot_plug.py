@@ -11,7 +11,7 @@ from kernel_model.workloads.base import Guest, Workload, require
 __all__ = ["WORKLOAD"]
 
 
-def run(guest: Guest) -> None:
+def run(guest: Guest) -> bool:
     """Cycles until the number is reached, a page is refused, or the board's device window is used up."""
     amounts = guest.amounts
     pages = guest.pages(amounts.hot_plug_bytes())
@@ -19,12 +19,13 @@ def run(guest: Guest) -> None:
         card = guest.plug(amounts.hot_plug_bytes())
         done = guest.command(abi.Command.ATTACH, card.base, pages) if card else None
         if card is None or done is None:
-            return
+            return False
         attached = done.figures[0]
         if attached:
             require(guest.command(abi.Command.DETACH, card.base, attached, int(amounts.hot_plug_recycle)))
         if attached < pages:
-            return
+            return False
+    return True
 
 
 WORKLOAD = Workload("hot-plug", "a card is attached, detached and comes back elsewhere", run, by_default=False)

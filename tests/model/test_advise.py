@@ -6,6 +6,7 @@ import pytest
 from emu.errors import UsageError
 from emu.options import MachineOptions
 from kernel_model.advise import (
+    ANNOUNCEMENT,
     GOALS,
     Advice,
     advise,
@@ -20,7 +21,8 @@ from kernel_model.advise import (
 )
 from kernel_model.choices import Mapping
 from kernel_model.devices import Arrival, Departure
-from kernel_model.scenario import DeviceTable, load_scenario
+from kernel_model.experiment import nucleus_of
+from kernel_model.scenario import DeviceTable, Scenario, load_scenario
 from kernel_model.strategies import STRATEGIES
 
 DEVICES = "graphics-8,network,usb@late"
@@ -49,7 +51,7 @@ def test_rows_come_in_the_order_of_the_goal(robust: Advice) -> None:
     keys = [GOALS["robust"].key(row) for row in rows]
     assert keys[1:] == sorted(keys[1:])
     assert keys[0][:2] == min(key[:2] for key in keys)
-    assert robust.announcement.endswith("re-tune with reserve=1041 and reboot")  # 1024 + 16 + 1 pages of 8 KB
+    assert robust.announcement.endswith("set reserve=1041 and reboot")  # 1024 + 16 + 1 pages of 8 KB
 
 
 def test_memory_is_the_smallest_heap_of_all_that_attach_everything() -> None:
@@ -71,7 +73,7 @@ def test_what_a_board_cannot_have_is_said() -> None:
     assert answer.chosen.row.refusal is not None
     assert "do not fit the board's device window" in answer.chosen.row.refusal
     assert answer.largest_more == 0
-    assert answer.announcement.endswith("re-tune with reserve=16 and reboot")  # no number helps the card
+    assert answer.announcement.endswith("set reserve=16 and reboot")  # no number helps the card
 
 
 @pytest.mark.parametrize("enough", [0, 1, 7, 146, 16401])
@@ -121,3 +123,12 @@ def test_bad_input_is_named(board: str | None, devices: str | None, complaint: s
 def test_which_values_a_strategy_has() -> None:
     expected = {"reserve": ["device"], "release": ["over"], "reserve+release": ["over", "keep"], "slab": [], "grow": []}
     assert {name: tunables_of(STRATEGIES[name]) for name in expected} == expected
+
+
+def test_the_announcement_is_what_the_nucleus_writes() -> None:
+    assert ANNOUNCEMENT.encode() in nucleus_of(Scenario()).path.read_bytes()
+
+
+def test_a_kernel_that_halts_at_the_next_device_is_no_advice() -> None:
+    """Without devices the kernel that reserves nothing and halts is as fast as any, and the smallest."""
+    assert advise(None, "coyotos16", "usb", GOALS["memory"]).chosen.strategy != "head"

@@ -124,6 +124,8 @@ def test_altmap_holds_back_no_more_pages_than_headers_need() -> None:
     small = plan("altmap", devices=(Device("lcd", MEGABYTE),), toml="[kernel]\naltmap_large_pages = true")
     assert small.parameters["growth_shift"] == 13
     assert small.header_pages_in(small.devices[0]) == 1
+    odd = Device("lcd", 5 * MEGABYTE // 2)  # whole megabytes at its end would begin in the middle of one
+    assert plan("altmap", devices=(odd,), toml="[kernel]\naltmap_large_pages = true").parameters["growth_shift"] == 13
 
 
 def test_a_reserve_larger_than_ram_is_refused() -> None:

@@ -16,9 +16,11 @@ from kernel_model.results import (
     Frames,
     HeapBytes,
     Misses,
+    Operation,
     Report,
     Row,
     SideMisses,
+    WorkloadResult,
     WorstOperation,
     encode_report,
 )
@@ -80,6 +82,39 @@ def test_verdict_names_dominated_and_trades() -> None:
     assert "c is dominated under every mapping, for instance by a/acr." in sentences
     assert any(line.startswith("a/acr: fewest cycles") and "most frames taken back" in line for line in sentences)
     assert any(line.startswith("b/acr:") and "fewest frames taken back" in line for line in sentences)
+
+
+def work(name: str, total: int) -> WorkloadResult:
+    return WorkloadResult(
+        instructions=total,
+        cycles=Cycles(total=total, refill=0, share=0.0, bill=BILL),
+        misses=Misses(itlb=0, dtlb=0, user=0, kernel=0, nested=0, by_region={}),
+        inhibited_reads=0,
+        inhibited_writes=0,
+        operations={name: Operation(count=1, cycles=total, p50=total, p99=total, worst=total)},
+        device_pages=DevicePages(attached=1, refused=0),
+    )
+
+
+def test_only_work_that_all_rows_have_done_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    # Given a row that is the fastest because one of its workloads ended early
+    parts = {"lazy": {"ipc": 300, "attach": 10}, "busy": {"ipc": 200, "attach": 400}}
+    lazy, busy = (
+        msgspec.structs.replace(
+            fake(name, sum(each.values())),
+            workloads={kind: work(kind, n) for kind, n in each.items()},
+            unfinished=["attach"] if name == "lazy" else [],
+        )
+        for name, each in parts.items()
+    )
+    # Then it is not praised for that
+    assert [row.cycles and row.cycles.total for row in comparable([lazy, busy])] == [300, 200]
+    sentences = verdict([lazy, busy])
+    assert sentences[0] == "attach is left out of what follows and of the marks: lazy did not finish it."
+    assert any(line.startswith("lazy is dominated under every mapping") for line in sentences)
+    print_rows([lazy, busy], title="t", engine="native")
+    lines = capsys.readouterr().out.splitlines()
+    assert [next(line for line in lines if line.startswith(name)).count("*") > 0 for name in parts] == [False, True]
 
 
 def test_no_complete_row() -> None:

@@ -192,3 +192,12 @@ def test_structures_as_compiled_take_less_heap(scenario_file: Path) -> None:
         assert row.heap is not None
         reserved[alignment] = row.heap.reserved
     assert reserved["compiled"] < reserved["aligned"]
+
+
+def test_the_console_is_reached_although_devices_fill_the_window_up_to_ram(scenario_file: Path) -> None:
+    """The page one too many is looked for beside the devices, and must not be RAM, which nobody could attach."""
+    scenario_file.write_text(
+        'board = "coyotos16"\n[workload]\nrun = ["boot"]\n[[device]]\nname = "all"\nsize = "1 GB"\n'
+    )
+    (row,) = compare_scenario(scenario_file, Selection(("slab",), ("acr",))).report.rows
+    assert row.console is True

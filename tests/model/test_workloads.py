@@ -118,6 +118,14 @@ def test_hot_plug_leaks_headers_unless_they_are_recycled(run: Run) -> None:
     assert int(announced[1]) == 3 * 64 + refused.device_pages.attached  # two cards' headers are lost, the third's lack
     assert refused.console is True
     assert enough.console is True
+    assert (refused.unfinished, enough.unfinished) == (["hot-plug"], [])
+
+
+def test_a_workload_whose_own_devices_are_refused_is_not_finished(run: Run) -> None:
+    table = "run = ['cold-prepare-64']"
+    short, enough = (run(table, more=f"[reserve]\ndevice = '{size} MB'\n") for size in (8, 65))
+    assert (short.unfinished, enough.unfinished) == (["cold-prepare-64"], [])
+    assert result(short, "cold-prepare-64").device_pages.refused > 0
 
 
 @pytest.mark.parametrize(
