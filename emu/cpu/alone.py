@@ -31,7 +31,6 @@ from emu.cpu.state import (
     ALONE_WAITING,
     EVENT_HALT,
     EVENT_NONE,
-    EVENT_ODD,
     EVENT_SERVE,
     EVENT_STEP,
     F_CONTEXT_RESTORE,
@@ -290,9 +289,6 @@ def run_alone(s: State) -> None:
     host, bits = fetch(s, pc)
     if host == 0:
         access_error(s, pc, FETCH, in_supervisor(s), pc)
-        return
-    if pc & 1:
-        s.event = EVENT_ODD
         return
     op = load16be(host)
     flags = opcode_flags(s, op)

@@ -96,7 +96,12 @@ def settle_branch(s: State, pc: int) -> None:
 
 @njit
 def boundary_event(s: State, pc: int) -> int:
-    """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
+    """What is due before the instruction at ``pc``; EVENT_NONE if it may start.
+
+    The jump to an odd address has not completed, so its exception comes before all that is due behind it.
+    """
+    if pc & 1:
+        return EVENT_ODD
     settle_branch(s, pc)
     if s.attention & ATTENTION_CATCH:
         return EVENT_CAUGHT
@@ -314,8 +319,6 @@ def start_block(s: State, pc: int, size: int) -> int:
         event = boundary_event(s, pc)
         if event != EVENT_NONE:
             return event
-    if pc & 1:
-        return EVENT_ODD
     mode = (system_byte(s) & SR_S) >> 13
     if code_key(pc, mode << 13) != s.code_key:
         if not enter_page(s, pc, mode):

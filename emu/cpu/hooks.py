@@ -31,6 +31,7 @@ from emu.cpu.state import (
     EVENT_CUT,
     EVENT_HALT,
     EVENT_NONE,
+    EVENT_ODD,
     EVENT_STEP,
     F_LOOP_EXIT,
     F_RESTORE,
@@ -156,6 +157,8 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
     """Any softmmu miss: 1 when the access may go on, 0 when a probe may not; a refused access does not come back."""
     located = False
     if kind == FETCH:
+        if get_pc(s) & 1:  # nothing is fetched from an odd address (sheet 3.6)
+            leave(s, EVENT_ODD)
         if fill_fetch(s, va, user) == FILL_OK:
             return 1
         s.fault_va = va

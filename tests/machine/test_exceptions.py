@@ -9,17 +9,23 @@ from tests.support.asm import D0, D1, D2, at, d, imm, ind
 from tests.support.guest import (
     CODE,
     DATA,
+    ENGINES,
     EUSP,
+    FRAMES,
     STACK,
     SUPERVISOR_SR,
     USER_SR,
     VECTORS,
     Bench,
+    Entry,
+    bench,
     enter_virtual_mode,
     go_to,
+    image,
     read_frame,
     store_long,
     stub,
+    tag,
 )
 
 ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ERROR, TRAP = (
@@ -36,6 +42,8 @@ ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ER
 S, T, M = 0x2000, 0x8000, 0x1000
 X, N, Z, V, C = 16, 8, 4, 2, 1
 USER_CODE = CODE + 0x800
+FETCH_ERROR = 4  # FS (548xRM 3-39)
+NOWHERE = 0x20000000  # VA that no TLB entry maps
 
 
 def test_trap_points_behind_itself_and_keeps_the_old_sr(guest: Bench) -> None:
@@ -163,7 +171,7 @@ def test_rte_undoes_the_alignment(guest: Bench, skew: int) -> None:
 )
 def test_a_jump_to_an_odd_address_does_not_retire(guest: Bench, name: str, jump: bytes) -> None:
     frame = guest.exception(asm.lea(at(CODE + 0x101), asm.A0), asm.moveq(0, D0), jump)
-    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, 0, CODE + 8), name
+    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, FETCH_ERROR, CODE + 8), name
     assert frame.sr == SUPERVISOR_SR | Z
     assert guest.machine.counters().instructions == 2 + 1  # LEA, MOVEQ and the HALT of the handler
 
@@ -183,6 +191,79 @@ def test_rts_to_an_odd_address_leaves_it_on_the_stack(guest: Bench) -> None:
 def test_an_untaken_branch_to_an_odd_address_is_none(guest: Bench) -> None:
     guest.run(asm.moveq(0, D0), asm.branch_w("ne", 0x101), asm.HALT)
     assert guest.machine.counters().exceptions == {}
+
+
+@pytest.mark.parametrize(
+    ("jump", "address"),
+    [
+        (asm.lea(at(NOWHERE + 1), asm.A0) + asm.jmp(ind(asm.A0)), STACK - 8),
+        (asm.pea(at(NOWHERE + 1)) + asm.RTS, STACK - 12),
+    ],
+    ids=["jmp", "rts"],
+)
+def test_an_odd_target_is_refused_before_it_is_translated(guest: Bench, jump: bytes, address: int) -> None:
+    setup = enter_virtual_mode()
+    frame = guest.exception(setup, jump)
+    assert (frame.vector, frame.pc, frame.address) == (ADDRESS_ERROR, CODE + len(setup) + 6, address)
+    assert guest.machine.counters().misses.itlb == 0
+
+
+def test_an_odd_target_on_a_small_page_is_no_use_of_it() -> None:
+    """Entry 3 was used before entry 7, and a refused jump to its 1-KB page leaves it so."""
+    trees = []
+    for engine in ENGINES:
+        with bench(engine) as guest:
+            guest.put(FRAMES, asm.RTS)
+            entries = [Entry(n, tag(NOWHERE + 0x400 * n), image(FRAMES, 10)) for n in (3, 7)]
+            visits = b"".join(asm.jsr(at(NOWHERE + 0x400 * n)) for n in (3, 7))
+            frame = guest.exception(enter_virtual_mode(entries), visits, asm.jmp(at(NOWHERE + 0x400 * 3 + 1)))
+            assert frame.vector == ADDRESS_ERROR
+            after = guest.machine.core.state["mmu"]["plru"].tolist()
+            guest.run(enter_virtual_mode(entries), visits, asm.HALT)
+            assert guest.machine.core.state["mmu"]["plru"].tolist() == after
+            trees.append(after)
+    assert trees[0] == trees[1] == trees[2]
+
+
+def test_an_interrupt_never_comes_between_a_jump_and_its_odd_target(guest: Bench) -> None:
+    code = asm.move_to_sr(imm(S, "w")) + 3 * asm.TPF + asm.jmp(at(CODE + 0x101))
+    jump = CODE + len(code) - 6
+    guest.handler(ADDRESS_ERROR, asm.move("l", asm.disp(asm.SP, 4), d(D0)) + asm.move_to_sr(imm(S, "w")) + 8 * asm.TPF)
+    guest.handler(100, asm.move("l", asm.disp(asm.SP, 4), d(D1)) + asm.HALT)
+    guest.start(code)
+    ready = guest.machine.snapshot()
+    for cycle in range(1, 50):
+        guest.machine.restore(ready)
+        guest.machine.schedule_interrupt(3, 100, cycle)
+        guest.resume()
+        assert not guest.registers["d1"] & 1
+        assert guest.registers["d1"] <= jump or guest.registers["d0"] == jump
+
+
+def test_a_run_ends_in_front_of_a_jump_to_an_odd_address_or_behind_its_exception(guest: Bench) -> None:
+    guest.start(asm.moveq(0, D0) + asm.jmp(at(CODE + 0x101)))
+    guest.machine.run(max_instructions=1)
+    assert guest.registers["pc"] == CODE + 2
+    guest.machine.run(max_instructions=1)  # the HALT of the handler
+    assert guest.registers["pc"] == stub(ADDRESS_ERROR) + len(asm.HALT)
+
+
+def test_jsr_to_an_odd_address_may_push_onto_code_that_ran(guest: Bench) -> None:
+    guest.put(DATA, asm.RTS + asm.ILLEGAL)
+    code = asm.jsr(at(DATA)) + asm.lea(at(DATA + 4), asm.SP) + asm.jsr(at(CODE + 0x101))
+    frame = guest.exception(code)
+    assert (frame.vector, frame.pc, frame.address) == (ADDRESS_ERROR, CODE + 12, DATA - 8)
+    assert guest.long(DATA) == CODE + 18
+    assert guest.machine.counters().instructions == 3 + 1
+
+
+def test_rte_to_an_odd_address_leaves_the_frame(guest: Bench) -> None:
+    """As it does for a bad format (limits, item 35)."""
+    code = go_to(USER_CODE + 1, USER_SR)
+    frame = guest.exception(code)
+    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, FETCH_ERROR, CODE + len(code) - 2)
+    assert (frame.address, frame.sr & 0xFF00) == (STACK - 16, SUPERVISOR_SR)
+    assert (guest.long(STACK - 8), guest.long(STACK - 4)) == (0x40000000 | USER_SR, USER_CODE + 1)
 
 
 # --- trace (sheet 3.6)
@@ -218,6 +299,12 @@ def test_a_traced_illegal_instruction_reports_only_that(guest: Bench) -> None:
     frame = guest.exception(traced(asm.ILLEGAL))
     assert (frame.vector, frame.pc) == (ILLEGAL, CODE + 4)
     assert guest.machine.counters().exceptions == {ILLEGAL: 1}
+
+
+def test_an_odd_target_is_not_traced(guest: Bench) -> None:
+    frame = guest.exception(traced(asm.jmp(at(CODE + 0x101))))
+    assert (frame.vector, frame.pc, frame.sr) == (ADDRESS_ERROR, CODE + 4, SUPERVISOR_SR | T)
+    assert guest.machine.counters().exceptions == {ADDRESS_ERROR: 1}
 
 
 def test_stop_is_not_traced(guest: Bench) -> None:
