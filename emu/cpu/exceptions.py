@@ -231,15 +231,14 @@ def return_from_exception(s: State, pc: int) -> bool:
     ok, head = read32(s, sp)
     if not ok:
         unwind(s, pc)
-        return access_error(s, sp, READ, 1, pc)
+        return access_error(s, head, READ, 1, pc)
     form = head >> 28
     if form < 4 or form > 7:
         return refuse(s, VECTOR_FORMAT_ERROR, pc)
-    second = (sp + 4) & 0xFFFFFFFF
-    ok, target = read32(s, second)
+    ok, target = read32(s, (sp + 4) & 0xFFFFFFFF)
     if not ok:
         unwind(s, pc)
-        return access_error(s, second, READ, 1, pc)
+        return access_error(s, target, READ, 1, pc)
     if target & 1:
         return refuse(s, VECTOR_ADDRESS_ERROR, pc)
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)

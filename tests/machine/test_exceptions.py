@@ -12,6 +12,9 @@ from tests.support.guest import (
     ENGINES,
     EUSP,
     FRAMES,
+    MMUAR,
+    RAM,
+    RAM_BYTES,
     STACK,
     SUPERVISOR_SR,
     USER_SR,
@@ -22,6 +25,7 @@ from tests.support.guest import (
     enter_virtual_mode,
     go_to,
     image,
+    load_entry,
     read_frame,
     store_long,
     stub,
@@ -42,7 +46,7 @@ ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ER
 S, T, M = 0x2000, 0x8000, 0x1000
 X, N, Z, V, C = 16, 8, 4, 2, 1
 USER_CODE = CODE + 0x800
-FETCH_ERROR = 4  # FS (548xRM 3-39)
+FETCH_ERROR, READ_ERROR = 4, 12  # FS (548xRM 3-39)
 NOWHERE = 0x20000000  # VA that no TLB entry maps
 
 
@@ -264,6 +268,32 @@ def test_rte_to_an_odd_address_leaves_the_frame(guest: Bench) -> None:
     assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, FETCH_ERROR, CODE + len(code) - 2)
     assert (frame.address, frame.sr & 0xFF00) == (STACK - 16, SUPERVISOR_SR)
     assert (guest.long(STACK - 8), guest.long(STACK - 4)) == (0x40000000 | USER_SR, USER_CODE + 1)
+
+
+# --- a frame on two pages
+
+PAGES = (Entry(40, tag(NOWHERE), image(FRAMES)), Entry(41, tag(NOWHERE + 0x2000), image(FRAMES + 0x8000)))
+
+
+@pytest.mark.parametrize("room", range(1, 8))
+@pytest.mark.parametrize("mapped", [1, 2])
+def test_rte_pops_a_frame_from_two_pages(guest: Bench, room: int, mapped: int) -> None:
+    """``room`` bytes of the frame are on the first page; what follows that page physically is not the rest of it."""
+    frame = asm.long(0x50000000 | SUPERVISOR_SR | V) + asm.long(USER_CODE)
+    guest.put(FRAMES + 0x2000 - room, frame[:room] + b"\x7f" * 8)
+    guest.put(FRAMES + 0x8000, frame[room:])
+    guest.put(USER_CODE, asm.move_from_sr(D1) + asm.HALT)
+    guest.handler(2, asm.move("l", at(MMUAR), d(D2)) + load_entry(PAGES[1]) + asm.RTE)
+    stack = NOWHERE + 0x2000 - room
+    guest.run(enter_virtual_mode(PAGES[:mapped]), asm.moveq(0, D2), asm.lea(at(stack), asm.SP), asm.RTE)
+    assert (guest.registers["d1"] & 0xFFFF, guest.registers["a7"]) == (SUPERVISOR_SR | V, stack + 9)
+    assert guest.machine.counters().misses.dtlb == 2 - mapped
+    assert guest.registers["d2"] == (0 if mapped == 2 else NOWHERE + 0x2000)  # sheet 7 item 6
+
+
+def test_rte_from_the_end_of_memory_is_an_access_error(guest: Bench) -> None:
+    frame = guest.exception(asm.lea(at(RAM + RAM_BYTES - 3), asm.SP), store_long(0x4000, RAM + RAM_BYTES - 4), asm.RTE)
+    assert (frame.vector, frame.fs) == (2, READ_ERROR)
 
 
 # --- trace (sheet 3.6)
