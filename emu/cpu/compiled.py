@@ -48,6 +48,7 @@ CALLBACKS = {
     "mbar_read": "emu.cpu.hooks",
     "mbar_write": "emu.cpu.hooks",
     "decode_mvz": "emu.cpu.decoders",
+    "decode_usp": "emu.cpu.decoders",
     "run_native": "emu.cpu.run_loop",
     "serve_request": "emu.cpu.requests",
 }

@@ -37,7 +37,7 @@ from emu.cpu.state import (
     SRAM_SIZE,
     STATE_DTYPE,
 )
-from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_TST_L, intercepted_by_table
+from emu.cpu.trapped import MVZ_MASK, MVZ_MATCH, OP_MOVE_USP, OP_TST_L, intercepted_by_table
 from emu.devices.registers import KNOWN, access_map
 from emu.devices.state import LINE
 from emu.errors import BoardError, EngineError, UsageError
@@ -260,6 +260,9 @@ class Core:
         mvz = (np.arange(len(table)) & MVZ_MASK) == MVZ_MATCH
         self.state["mvz_decoder"], self.state["tst_decoder"] = table[MVZ_MATCH], table[OP_TST_L]
         table[mvz & (table != table[OP_ILLEGAL])] = compiled.address("decode_mvz")
+        self.state["illegal_decoder"] = table[OP_ILLEGAL]
+        self.state["usp_decoder"] = table[OP_MOVE_USP], table[OP_MOVE_USP | 8]
+        table[OP_MOVE_USP : OP_MOVE_USP + 16] = compiled.address("decode_usp")
 
     # --- memory
 

@@ -1,4 +1,4 @@
-"""Native engine: instructions whose translation unicorn gets wrong by one step, put right while they are translated.
+"""Native engine: instructions whose translation unicorn gets wrong by a step, put right while they are translated.
 
 A slot of unicorn's opcode table is ``void decoder(env, context, op)``. Ours calls the ones that are there already, so
 that the repaired instruction costs nothing when it runs.
@@ -11,7 +11,7 @@ from emu.cpu.raw import call_decoder, load64, state_pointer
 from emu.cpu.trapped import OP_TST_L
 from emu.jit import cfunc
 
-__all__ = ["decode_mvz"]
+__all__ = ["decode_mvz", "decode_usp"]
 
 
 @cfunc(types.void(types.int64, types.int64, types.int32))
@@ -21,3 +21,12 @@ def decode_mvz(env: int, context: int, op: int) -> None:
     s = carray(state_pointer(load64(env - CPU_ENV + CPU_OPAQUE)), 1)[0]
     call_decoder(s.mvz_decoder, (env, context, op & 0xFFFF))
     call_decoder(s.tst_decoder, (env, context, OP_TST_L | (op >> 9 & 7)))
+
+
+@cfunc(types.void(types.int64, types.int64, types.int32))
+def decode_usp(env: int, context: int, op: int) -> None:
+    """MOVE An,USP and MOVE USP,An: while CACR[EUSP] is clear unicorn's USP is not the other A7 (emu.cpu.processor), and
+    they are intercepted. A change of EUSP drops all translations."""
+    s = carray(state_pointer(load64(env - CPU_ENV + CPU_OPAQUE)), 1)[0]
+    decoder = s.illegal_decoder if s.other_a7 >= 0 else s.usp_decoder[op >> 3 & 1]
+    call_decoder(decoder, (env, context, op & 0xFFFF))

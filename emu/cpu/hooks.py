@@ -233,7 +233,7 @@ def serve(s: State, number: int) -> bool:
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
         flags = opcode_flags(s, op)
-        if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op))):
+        if not flags & F_ILLEGAL and (is_trapped(op) or is_trapped_publicly(op)):
             return call_emulate(s.emulate, (s.address, pc, op)) != 0
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)

@@ -129,6 +129,13 @@ def test_user_mode_may_not(guest: Bench, name: str) -> None:
     assert guest.registers["sr"] & 0xFF00 == S
 
 
+@pytest.mark.parametrize("move", [asm.move_from_usp(asm.A0), asm.move_to_usp(asm.A0)], ids=["from", "to"])
+def test_user_mode_may_not_move_usp_without_eusp_either(guest: Bench, move: bytes) -> None:
+    guest.put(USER_CODE, move)
+    frame = guest.exception(go_to(USER_CODE, USER_SR))
+    assert (frame.vector, frame.pc) == (PRIVILEGE, USER_CODE)
+
+
 @pytest.mark.parametrize(
     "divide",
     [
@@ -364,6 +371,42 @@ def test_without_eusp_there_is_one_a7(guest: Bench) -> None:
     guest.put(USER_CODE, asm.lea(at(STACK - 0x40), asm.SP) + asm.trap(0))
     frame = guest.exception(go_to(USER_CODE, USER_SR))
     assert frame.address == STACK - 0x48
+
+
+@pytest.mark.parametrize(
+    "between",
+    [b"", asm.move_to_sr(imm(SUPERVISOR_SR, "w")), asm.trap(0), asm.set_control(asm.CACR, EUSP) * 2],
+    ids=["nothing", "a write of SR", "an exception", "EUSP set twice"],
+)
+@pytest.mark.parametrize("before", [0, EUSP])
+def test_the_other_a7_survives_while_eusp_is_clear(guest: Bench, before: int, between: bytes) -> None:
+    guest.handler(TRAP, asm.move_from_usp(asm.A2) + asm.RTE)
+    guest.run(
+        asm.set_control(asm.CACR, before) + asm.lea(at(DATA), asm.A0) + asm.move_to_usp(asm.A0),
+        asm.set_control(asm.CACR, 0) + between + asm.move_from_usp(asm.A1),
+        asm.set_control(asm.CACR, EUSP) + asm.move_from_usp(asm.A3) + asm.HALT,
+    )
+    assert [guest.registers[name] for name in ("a1", "a3", "usp", "a7")] == [DATA, DATA, DATA, STACK]
+    if between == asm.trap(0):
+        assert guest.registers["a2"] == DATA
+
+
+def test_user_mode_without_eusp_leaves_the_other_a7(guest: Bench) -> None:
+    guest.put(USER_CODE, asm.lea(at(STACK - 0x40), asm.SP) + asm.trap(0))
+    guest.handler(TRAP, asm.set_control(asm.CACR, EUSP) + asm.move_from_usp(asm.A1) + asm.HALT)
+    guest.run(asm.lea(at(DATA), asm.A0), asm.move_to_usp(asm.A0), go_to(USER_CODE, USER_SR))
+    assert (guest.registers["a1"], guest.registers["a7"]) == (DATA, STACK - 0x48)
+
+
+def test_the_host_may_write_cacr_in_user_mode(guest: Bench) -> None:
+    guest.put(USER_CODE, asm.moveq(-1, D1) + asm.trap(0))
+    guest.handler(TRAP, asm.move_from_usp(asm.A1) + asm.HALT)
+    guest.start(asm.lea(at(STACK + 0x100), asm.A0) + asm.move_to_usp(asm.A0) + go_to(USER_CODE, USER_SR | C))
+    guest.machine.run(max_instructions=20, stop_at=(USER_CODE,))
+    guest.registers["cacr"] = EUSP
+    assert (guest.registers["pc"], guest.registers["a7"], guest.registers["sr"]) == (USER_CODE, STACK, USER_SR | C)
+    guest.resume()  # the other A7 is the supervisor's now
+    assert (guest.registers["a1"], guest.registers["a7"]) == (STACK, STACK + 0x100 - 8)
 
 
 @pytest.mark.parametrize("value", [0, EUSP])
