@@ -338,6 +338,22 @@ def test_a_traced_illegal_instruction_reports_only_that(guest: Bench) -> None:
     assert guest.machine.counters().exceptions == {ILLEGAL: 1}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_trace_is_lost_to_an_interrupt(engine: str) -> None:
+    """Vector 9 after each completed instruction: the interrupt waits for the first one of the trace handler."""
+    with bench(engine) as guest:
+        guest.handler(TRACE, asm.addq(1, d(7)) + asm.RTE)
+        guest.handler(100, asm.addq(1, d(6)) + asm.RTE)
+        end = asm.move_to_sr(imm(SUPERVISOR_SR, "w")) + asm.HALT
+        guest.start(asm.moveq(0, 6) + asm.moveq(0, 7) + asm.move_to_sr(imm(S | T, "w")) + 4 * asm.NOP + end)
+        ready = guest.machine.snapshot()
+        for cycle in range(8, 150, 2):
+            guest.machine.restore(ready)
+            guest.machine.schedule_interrupt(3, 100, cycle)
+            guest.resume()
+            assert guest.data_registers()[6:] == [1, 5]
+
+
 def test_an_odd_target_is_not_traced(guest: Bench) -> None:
     frame = guest.exception(traced(asm.jmp(at(CODE + 0x101))))
     assert (frame.vector, frame.pc, frame.sr) == (ADDRESS_ERROR, CODE + 4, SUPERVISOR_SR | T)
