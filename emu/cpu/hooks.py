@@ -99,7 +99,7 @@ def take_fault(s: State, va: int, kind: int, user: int) -> None:
     pc = get_pc(s)
     if kind == WRITE:
         settle_flags(s, pc)
-    if not access_error(s, va, kind, 1 - user, pc) or s.halted != HALT_NONE:
+    if not access_error(s, va, kind, 1 - user, pc) or s.halted != HALT_NONE or s.in_code_write == 2:
         leave(s, EVENT_STEP)
     call_pointer(s.fn[F_LOOP_EXIT], (s.cpu,))
 
