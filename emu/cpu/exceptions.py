@@ -233,14 +233,14 @@ def return_from_exception(s: State, pc: int) -> bool:
         unwind(s, pc)
         return access_error(s, head, READ, 1, pc)
     form = head >> 28
-    if form < 4 or form > 7:
-        return refuse(s, VECTOR_FORMAT_ERROR, pc)
-    ok, target = read32(s, (sp + 4) & 0xFFFFFFFF)
-    if not ok:
-        unwind(s, pc)
-        return access_error(s, target, READ, 1, pc)
+    target = 1
+    if 4 <= form <= 7:
+        ok, target = read32(s, (sp + 4) & 0xFFFFFFFF)
+        if not ok:
+            unwind(s, pc)
+            return access_error(s, target, READ, 1, pc)
     if target & 1:
-        return refuse(s, VECTOR_ADDRESS_ERROR, pc)
+        return refuse(s, VECTOR_ADDRESS_ERROR if 4 <= form <= 7 else VECTOR_FORMAT_ERROR, pc)
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
     sr = head & 0xFFFF
     record_leave(s, sp, target)
