@@ -19,8 +19,8 @@ from emu.cpu.fetch import enter_code, fetch, fetch_rest
 from emu.cpu.fetch_time import begin_fetch, end_fetch
 from emu.cpu.hooks import serve, settle_flags
 from emu.cpu.intercept import clears_n, intercepted_by_patch, runs_alone
-from emu.cpu.memory import empty_softmmu, holds_code, make_room, place, touch_data
-from emu.cpu.operand import part_end, word
+from emu.cpu.memory import empty_softmmu, holds_code, make_room, part_end, place, touch_data
+from emu.cpu.operand import word
 from emu.cpu.processor import SR_N, get_pc, get_sr, in_supervisor, set_sr
 from emu.cpu.raw import call_ctl, call_pointer2, load8, load16be, load64, store8, store16be, store64
 from emu.cpu.recorder import record_access
@@ -31,7 +31,6 @@ from emu.cpu.state import (
     ALONE_WAITING,
     EVENT_HALT,
     EVENT_NONE,
-    EVENT_ODD,
     EVENT_SERVE,
     EVENT_STEP,
     F_CONTEXT_RESTORE,
@@ -289,9 +288,6 @@ def run_alone(s: State) -> None:
     host, bits = fetch(s, pc)
     if host == 0:
         access_error(s, pc, FETCH, in_supervisor(s), pc)
-        return
-    if pc & 1:
-        s.event = EVENT_ODD
         return
     op = load16be(host)
     flags = opcode_flags(s, op)

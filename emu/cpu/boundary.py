@@ -97,7 +97,13 @@ def settle_branch(s: State, pc: int) -> None:
 
 @njit
 def boundary_event(s: State, pc: int) -> int:
-    """What is due before the instruction at ``pc``; EVENT_NONE if it may start."""
+    """What is due before the instruction at ``pc``; EVENT_NONE if it may start.
+
+    The jump to an odd address has not completed, so its exception comes before all that is due behind it; so does the
+    trace exception of the instruction before an interrupt (item 37).
+    """
+    if pc & 1:
+        return EVENT_ODD
     settle_branch(s, pc)
     if s.attention & ATTENTION_CATCH:
         return EVENT_CAUGHT
@@ -105,7 +111,7 @@ def boundary_event(s: State, pc: int) -> int:
         return EVENT_LIMIT
     if s.attention & ATTENTION_RECORDS:
         return EVENT_RECORDS
-    if s.attention & ATTENTION_IRQ and interrupt_due(s):
+    if s.attention & ATTENTION_IRQ and not s.trace_pending and interrupt_due(s):
         return EVENT_IRQ
     if s.attention & ATTENTION_STOPS and pc != s.stop_skip and is_stop(s, pc):
         return EVENT_ADDRESS
@@ -317,8 +323,6 @@ def start_block(s: State, pc: int, size: int) -> int:
         event = boundary_event(s, pc)
         if event != EVENT_NONE:
             return event
-    if pc & 1:
-        return EVENT_ODD
     mode = (system_byte(s) & SR_S) >> 13
     if code_key(pc, mode << 13) != s.code_key:
         if not enter_page(s, pc, mode):

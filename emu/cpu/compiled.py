@@ -49,6 +49,7 @@ CALLBACKS = {
     "mbar_write": "emu.cpu.hooks",
     "decode_mov3q": "emu.cpu.decoders",
     "decode_mvz": "emu.cpu.decoders",
+    "decode_usp": "emu.cpu.decoders",
     "run_native": "emu.cpu.run_loop",
     "serve_request": "emu.cpu.requests",
 }

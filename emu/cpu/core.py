@@ -44,6 +44,7 @@ from emu.cpu.trapped import (
     MVZ_MASK,
     MVZ_MATCH,
     OP_CLR_L,
+    OP_MOVE_USP,
     OP_TST_L,
     intercepted_by_table,
 )
@@ -274,6 +275,9 @@ class Core:
         self.state["clr_decoder"] = table[OP_CLR_L | IN_MEMORY]
         quick = ((words & MOV3Q_MASK) == MOV3Q_MATCH) & ((words & 0x3F) >= IN_MEMORY)
         table[quick & (table != table[OP_ILLEGAL])] = compiled.address("decode_mov3q")
+        self.state["illegal_decoder"] = table[OP_ILLEGAL]
+        self.state["usp_decoder"] = table[OP_MOVE_USP], table[OP_MOVE_USP | 8]
+        table[OP_MOVE_USP : OP_MOVE_USP + 16] = compiled.address("decode_usp")
 
     # --- memory
 

@@ -1,4 +1,4 @@
-"""Native engine: instructions whose translation unicorn gets wrong by one step, put right while they are translated.
+"""Native engine: instructions whose translation unicorn gets wrong by a step, put right while they are translated.
 
 A slot of unicorn's opcode table is ``void decoder(env, context, op)``. Ours calls the ones that are there already, so
 that the repaired instruction costs nothing when it runs.
@@ -13,7 +13,7 @@ from emu.cpu.state import HALT_ENGINE
 from emu.cpu.trapped import OP_CLR_L, OP_TST_L
 from emu.jit import cfunc
 
-__all__ = ["decode_mov3q", "decode_mvz"]
+__all__ = ["decode_mov3q", "decode_mvz", "decode_usp"]
 
 
 @cfunc(types.void(types.int64, types.int64, types.int32))
@@ -38,3 +38,12 @@ def decode_mov3q(env: int, context: int, op: int) -> None:
         store64(constant + OP_ARGUMENT, op >> 9 & 7 if op & 0x0E00 else -1)
     else:
         halt(s, HALT_ENGINE, op & 0xFFFF, 0)
+
+
+@cfunc(types.void(types.int64, types.int64, types.int32))
+def decode_usp(env: int, context: int, op: int) -> None:
+    """MOVE An,USP and MOVE USP,An: while CACR[EUSP] is clear unicorn's USP is not the other A7 (emu.cpu.processor), and
+    they are intercepted. A change of EUSP drops all translations."""
+    s = carray(state_pointer(load64(env - CPU_ENV + CPU_OPAQUE)), 1)[0]
+    decoder = s.illegal_decoder if s.other_a7 >= 0 else s.usp_decoder[op >> 3 & 1]
+    call_decoder(decoder, (env, context, op & 0xFFFF))

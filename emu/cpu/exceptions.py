@@ -33,6 +33,7 @@ from emu.mmu.registers import (
     FS_WRITE_ERROR,
     FS_WRITE_MISS,
     VECTOR_ACCESS_ERROR,
+    VECTOR_ADDRESS_ERROR,
     VECTOR_FORMAT_ERROR,
 )
 from emu.mmu.state import FETCH, READ, RMW, WRITE
@@ -214,29 +215,34 @@ def access_error(s: State, va: int, kind: int, supervisor: int, pc: int) -> bool
 
 @njit
 def refuse(s: State, vector: int, pc: int) -> bool:
-    """An exception that a faulting instruction causes: it does not retire, the frame points at it (sheet 3.4)."""
+    """An exception that a faulting instruction causes: it does not retire, the frame points at it (sheet 3.4).
+
+    FS of an address error: item 36.
+    """
     unwind(s, pc)
-    return deliver(s, vector, 0, pc)
+    return deliver(s, vector, FS_FETCH_ERROR if vector == VECTOR_ADDRESS_ERROR else 0, pc)
 
 
 @njit
 def return_from_exception(s: State, pc: int) -> bool:
-    """RTE at ``pc`` (548xRM 3-41): load SR and PC, or take the exception that RTE itself causes."""
+    """RTE at ``pc`` (548xRM 3-41): load SR and PC, or take the exception that RTE itself causes. An odd PC in the frame
+    is refused as a bad format is, with nothing loaded (sheet 7 item 35)."""
     t = s.time
     stalls, was_in_handler = t.stalls + 0, t.in_handler + 0
     sp = get_register(s, A7)
     ok, head = read32(s, sp)
     if not ok:
         unwind(s, pc)
-        return access_error(s, sp, READ, 1, pc)
+        return access_error(s, head, READ, 1, pc)
     form = head >> 28
-    if form < 4 or form > 7:
-        return refuse(s, VECTOR_FORMAT_ERROR, pc)
-    second = (sp + 4) & 0xFFFFFFFF
-    ok, target = read32(s, second)
-    if not ok:
-        unwind(s, pc)
-        return access_error(s, second, READ, 1, pc)
+    target = 1
+    if 4 <= form <= 7:
+        ok, target = read32(s, (sp + 4) & 0xFFFFFFFF)
+        if not ok:
+            unwind(s, pc)
+            return access_error(s, target, READ, 1, pc)
+    if target & 1:
+        return refuse(s, VECTOR_ADDRESS_ERROR if 4 <= form <= 7 else VECTOR_FORMAT_ERROR, pc)
     set_register(s, A7, (sp + 8 + (form & 3)) & 0xFFFFFFFF)
     sr = head & 0xFFFF
     record_leave(s, sp, target)

@@ -31,6 +31,7 @@ from emu.cpu.state import (
     EVENT_CUT,
     EVENT_HALT,
     EVENT_NONE,
+    EVENT_ODD,
     EVENT_STEP,
     F_LOOP_EXIT,
     F_RESTORE,
@@ -99,7 +100,7 @@ def take_fault(s: State, va: int, kind: int, user: int) -> None:
     pc = get_pc(s)
     if kind == WRITE:
         settle_flags(s, pc)
-    if not access_error(s, va, kind, 1 - user, pc) or s.halted != HALT_NONE:
+    if not access_error(s, va, kind, 1 - user, pc) or s.halted != HALT_NONE or s.in_code_write == 2:
         leave(s, EVENT_STEP)
     call_pointer(s.fn[F_LOOP_EXIT], (s.cpu,))
 
@@ -150,6 +151,8 @@ def fill(s: State, va: int, size: int, kind: int, user: int, probe: int, host_pc
     """Any softmmu miss: 1 when the access may go on, 0 when a probe may not; a refused access does not come back."""
     located = False
     if kind == FETCH:
+        if get_pc(s) & 1:  # nothing is fetched from an odd address (sheet 3.6)
+            leave(s, EVENT_ODD)
         if fill_fetch(s, va, user) == FILL_OK:
             return 1
         s.fault_va = va
@@ -223,7 +226,7 @@ def serve(s: State, number: int) -> bool:
     if number == VECTOR_ILLEGAL:
         op = fetch16(s, pc, in_supervisor(s)) & 0xFFFF
         flags = opcode_flags(s, op)
-        if not flags & F_ILLEGAL and (is_trapped(op) or (not s.native and is_trapped_publicly(op))):
+        if not flags & F_ILLEGAL and (is_trapped(op) or is_trapped_publicly(op)):
             return call_emulate(s.emulate, (s.address, pc, op)) != 0
         return refuse(s, illegal_vector(op), pc)
     return refuse(s, number & 0xFF, pc)

@@ -27,7 +27,7 @@ from emu.jit import njit, njit_inline
 from emu.mmu.attributes import RAMBAR0, RAMBAR1, TLB, WINDOW, permits, resolve
 from emu.mmu.plru import touch
 from emu.mmu.registers import MMUDR_LK
-from emu.mmu.state import DTLB, FETCH
+from emu.mmu.state import DTLB, FETCH, READ, WRITE
 
 __all__ = [
     "code_host",
@@ -40,6 +40,7 @@ __all__ = [
     "flush_page",
     "halt",
     "make_room",
+    "part_end",
     "place",
     "read32",
     "slot_of",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 LONGEST = 6  # bytes of the longest instruction
+UC_PAGE_BITS = 12  # unicorn's pages
 CTL_TLB_FLUSH = 11 | (1 << 30)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 
 
@@ -202,40 +204,63 @@ def note_code(pages: int, offset: int, size: int) -> None:
 
 
 @njit
-def reach(s: State, va: int, kind: int) -> int:
-    """Host address of a supervisor data access by the exception mechanism, with its recency; -1 when it faults."""
-    source, entry, pa, perms, cm, _bits = resolve(s.mmu, va, kind, 1)
+def part_end(at: int, bits: int) -> int:
+    """Where the part of an operand that begins at ``at`` ends, in a page of ``2**bits`` bytes (sheet 3.5).
+
+    unicorn sees a larger page as several of 4 KB, and so do all engines, so that they count the same.
+    """
+    return (at | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1
+
+
+@njit
+def reach(s: State, va: int, size: int, kind: int) -> tuple[int, int]:
+    """A supervisor data access by the exception mechanism, as far as it is on one page, with its recency: (host
+    address, bytes); (-1, 0) when it faults."""
+    source, entry, pa, perms, cm, bits = resolve(s.mmu, va, kind, 1)
     if source < 0 or not permits(perms, kind):
-        return -1
+        return -1, 0
     _uc, host, pages = place(s, source, pa)
     if host == 0:
-        return -1
+        return -1, 0
     if source == TLB:
         touch_data(s, entry)
-    record_access(s, va, 4, kind, 1)
+    size = min(size, part_end(va, bits) - va)
+    record_access(s, va, size, kind, 1)
     if is_full(s):
-        wait_for_data(s, source, pa, 4, kind, cm, s.cycles)
-    catch_access(s, va, 4, kind)
-    if kind != 0 and holds_code(pages, pa & 0xFFF, 4):
+        wait_for_data(s, source, pa, size, kind, cm, s.cycles)
+    if kind != READ and holds_code(pages, pa & 0xFFF, size):
         s.in_code_write = 2  # translated code may be stale: the run loop drops it before the guest goes on
-    return host
+    return host, size
 
 
 @njit
 def read32(s: State, va: int) -> tuple[int, int]:
-    """Supervisor longword read: (1, value), or (0, 0) when it faults."""
-    host = reach(s, va, 0)
-    if host < 0:
-        return 0, 0
-    return 1, load32be(host)
+    """Supervisor longword read: (1, value), or (0, the first byte on the page that refuses it). SP may be misaligned at
+    RTE."""
+    value = 0
+    done = 0
+    while done < 4:
+        at = (va + done) & 0xFFFFFFFF
+        host, size = reach(s, at, 4 - done, READ)
+        if host < 0:
+            return 0, at
+        if size == 4:
+            value = load32be(host)
+        else:
+            for k in range(size):
+                value = value << 8 | load8(host + k)
+        done += size
+    catch_access(s, va, 4, READ)
+    return 1, value
 
 
 @njit
 def write32(s: State, va: int, value: int) -> int:
-    """Supervisor longword write: 1, or 0 when it faults."""
-    host = reach(s, va, 1)
+    """Supervisor longword write at an aligned address: 1, or 0 when it faults."""
+    host, _size = reach(s, va, 4, WRITE)
     if host < 0:
         return 0
+    catch_access(s, va, 4, WRITE)
     store32be(host, value)
     if not s.native:
         follow(s, host, 4)

@@ -22,7 +22,7 @@ CPU_ENV_PTR, CPU_OPAQUE, CPU_CAN_DO_IO, CPU_UC, CPU_CLASS, CPU_ENV = 0x128, 0x81
 CLASS_TLB_FILL = 0x48
 # CPUM68KState.
 ENV_PC, ENV_SR, ENV_CC_OP, ENV_CACR, ENV_OPCODES = 64, 68, 88, 0x178, 0x218
-ENV_CURRENT_SP, ENV_USP = 72, 80
+ENV_CURRENT_SP, ENV_SSP, ENV_USP = 72, 76, 80
 QEMU_SSP, QEMU_USP = 0, 1  # values of env.current_sp
 CC_OP_FLAGS = 1
 # TCGContext, and TCGOp: the operations of the block that is translated are a list, whose end is the place of the next

@@ -7,7 +7,7 @@ from emu.cpu.catch import catch_access
 from emu.cpu.charges import CM_INHIBITED, charge_accesses
 from emu.cpu.data_time import is_full, wait_for_data
 from emu.cpu.device_operand import read_device
-from emu.cpu.memory import fetch16, place, touch_data
+from emu.cpu.memory import fetch16, part_end, place, touch_data
 from emu.cpu.processor import get_register, in_supervisor
 from emu.cpu.raw import load8
 from emu.cpu.recorder import record_access
@@ -24,14 +24,12 @@ __all__ = [
     "OPERAND_OK",
     "address_of",
     "note_part",
-    "part_end",
     "read_bytes",
     "read_source",
     "time_parts",
     "word",
 ]
 
-UC_PAGE_BITS = 12  # unicorn's pages
 OPERAND_OK, OPERAND_FAULT, OPERAND_ILLEGAL = 0, 1, 2  # the last: an index that is an address error (sheet 3.6)
 INDEX_FORMAT, INDEX_LONG = 0x900, 0x800  # brief format, long index: the only one that the V4e has
 
@@ -55,15 +53,6 @@ def index_term(s: State, extension: int) -> int:
     scale = 1 << (extension >> 9 & 3)
     d8 = (extension & 0xFF ^ 0x80) - 0x80
     return get_register(s, extension >> 12 & 15) * scale + d8
-
-
-@njit
-def part_end(at: int, bits: int) -> int:
-    """Where the part of an operand that begins at ``at`` ends, in a page of ``2**bits`` bytes (sheet 3.5).
-
-    unicorn sees a larger page as several of 4 KB, and so do all engines, so that they count the same.
-    """
-    return (at | (1 << min(bits, UC_PAGE_BITS)) - 1) + 1
 
 
 @njit

@@ -8,7 +8,7 @@ ours, MOVE CCR,D0 and HALT, run at a scratch address.
 
 from emu.cpu.address_map import SCRATCH_CACR, SCRATCH_CCR
 from emu.cpu.memory import empty_softmmu, make_room
-from emu.cpu.native import ENV_CACR, ENV_CURRENT_SP, ENV_PC, ENV_SR, ENV_USP, QEMU_SSP, QEMU_USP
+from emu.cpu.native import ENV_CACR, ENV_CURRENT_SP, ENV_PC, ENV_SR, ENV_SSP, ENV_USP, QEMU_SSP, QEMU_USP
 from emu.cpu.raw import call_get_sr, call_reg, call_set_sr, call_start, load32, store32
 from emu.cpu.state import F_GET_SR, F_REG_READ, F_REG_WRITE, F_SET_SR, F_START, State
 from emu.jit import njit
@@ -22,6 +22,7 @@ __all__ = [
     "get_usp",
     "in_supervisor",
     "set_eusp",
+    "set_other",
     "set_pc",
     "set_register",
     "set_sr",
@@ -35,7 +36,7 @@ SR_X, SR_N, SR_Z, SR_V, SR_C = 16, 8, 4, 2, 1
 CACR_EUSP = 0x20
 QEMU_EUSP = 0x10  # QEMU looks at CACR bit 4; the V4e bit is bit 5 (sheet 2.2)
 
-UC_A0, UC_D0, UC_SR, UC_PC, UC_USP = 1, 9, 17, 18, 26  # register ids of unicorn's m68k
+UC_A0, UC_D0, UC_SR, UC_PC, UC_USP, UC_SSP = 1, 9, 17, 18, 26, 27  # register ids of unicorn's m68k
 
 
 @njit
@@ -141,6 +142,31 @@ def set_sr(s: State, value: int) -> None:
     s.shadow_sr = value
 
 
+# --- the other A7 (sheet 2.2). While CACR[EUSP] is clear QEMU copies A7 into its USP at each write of SR, so the other
+# one is kept in ``s.other_a7`` then; -1 means that QEMU has it.
+
+
+@njit
+def get_other(s: State) -> int:
+    """The A7 that is not in use."""
+    if s.other_a7 >= 0:
+        return int(s.other_a7)
+    if s.native:
+        return load32(s.env + (ENV_USP if in_supervisor(s) else ENV_SSP))
+    return uc_read(s, UC_USP if in_supervisor(s) else UC_SSP)
+
+
+@njit
+def set_other(s: State, value: int) -> None:
+    """Write the A7 that is not in use."""
+    if s.other_a7 >= 0:
+        s.other_a7 = value
+    elif s.native:
+        store32(s.env + (ENV_USP if in_supervisor(s) else ENV_SSP), value)
+    else:
+        uc_write(s, UC_USP if in_supervisor(s) else UC_SSP, value)
+
+
 @njit
 def drop_missing_bits(s: State) -> None:
     """Native: after MOVE to SR, which unicorn does and which ends a block, no bits are left that do not exist."""
@@ -150,26 +176,30 @@ def drop_missing_bits(s: State) -> None:
 
 @njit
 def get_usp(s: State) -> int:
-    """The user stack pointer: A7 in user mode, else the one put aside (sheet 2.2, EUSP)."""
-    if not in_supervisor(s) or not s.mmu.cacr & CACR_EUSP:
-        return get_register(s, A7)
-    if s.native:
-        return load32(s.env + ENV_USP)
-    return uc_read(s, UC_USP)
+    """The user stack pointer: A7 in user mode, else the other one."""
+    return get_other(s) if in_supervisor(s) else get_register(s, A7)
 
 
 @njit
 def set_eusp(s: State, enabled: int) -> None:
-    """Mirror CACR[EUSP] to where QEMU looks for it. A7 keeps its value: the other pointer stays aside (sheet 2.2).
+    """CACR was written. Mirror EUSP to where QEMU looks for it; both pointers keep their values.
 
     QEMU must be told which of its stack pointers A7 now is, or it exchanges them at the next write of SR.
     """
+    if (s.other_a7 < 0) == (enabled != 0):
+        return
+    a7, other = get_register(s, A7), get_other(s)
     value = QEMU_EUSP if enabled else 0
     if s.native:
         store32(s.env + ENV_CACR, value)
         store32(s.env + ENV_CURRENT_SP, QEMU_SSP if enabled and in_supervisor(s) else QEMU_USP)
+        s.in_code_write = 2  # MOVE USP is translated anew (emu.cpu.decoders)
     else:
-        a7, usp = get_register(s, A7), uc_read(s, UC_USP)
+        sr = get_sr(s)
+        uc_write(s, UC_SR, sr | SR_S)  # from outside CACR may be written in user mode too
         run_scratch(s, SCRATCH_CACR, value)
+        uc_write(s, UC_SR, sr)
         set_register(s, A7, a7)
-        uc_write(s, UC_USP, usp)
+    s.other_a7 = -1 if enabled else other
+    if enabled:
+        set_other(s, other)

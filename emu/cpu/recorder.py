@@ -238,9 +238,6 @@ def record_time(s: State) -> None:
     if not r.on:
         return
     instructions, cycles = s.instructions - r.instructions, s.cycles - r.cycles
-    if instructions < 0 or cycles < 0:  # a jump to an odd address was taken back behind a look at the time
-        put_event(s, STAMP, 0, 0)
-        return
     r.instructions, r.cycles = s.instructions, s.cycles
     while cycles > MOST or instructions > MOST:
         put_event(s, STAMP, min(instructions, MOST), min(cycles, MOST))

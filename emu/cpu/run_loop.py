@@ -46,7 +46,7 @@ from emu.cpu.state import (
 from emu.cpu.translate import write_back
 from emu.devices import psc
 from emu.jit import cfunc, njit
-from emu.mmu.registers import VECTOR_ADDRESS_ERROR, VECTOR_TRACE
+from emu.mmu.registers import FS_FETCH_ERROR, VECTOR_ADDRESS_ERROR, VECTOR_TRACE
 from emu.mmu.state import FETCH
 
 __all__ = ["CTL_TB_FLUSH", "build_loop", "enter_unicorn", "run_native"]
@@ -114,7 +114,10 @@ def last_instruction(s: State) -> int:
 
 @njit
 def address_error(s: State) -> None:
-    """Control went to an odd address (sheet 3.6): the jump has not retired; RTS leaves its return address stacked."""
+    """Control went to an odd address (sheet 3.6): the jump has not retired; RTS leaves its return address stacked.
+
+    FS: item 36.
+    """
     pc = get_pc(s)
     if s.block_size:
         jump = last_instruction(s)
@@ -123,7 +126,7 @@ def address_error(s: State) -> None:
         if op == OP_RTS:
             set_register(s, 15, get_register(s, 15) - 4)
         pc = jump
-    deliver(s, VECTOR_ADDRESS_ERROR, 0, pc)
+    deliver(s, VECTOR_ADDRESS_ERROR, FS_FETCH_ERROR, pc)
 
 
 @njit
@@ -162,6 +165,9 @@ def settle(s: State) -> int:
     while True:
         if s.halted != HALT_NONE:
             return EVENT_FAIL
+        if get_pc(s) & 1:  # while the block that jumped is known
+            address_error(s)
+            continue
         if s.in_code_write:
             forget_code(s)
         if s.stopped and not interrupt_due(s):
@@ -200,6 +206,8 @@ def build_loop(enter: Enter, step: Step) -> Callable[[State], int]:
         """The next instruction stores to a page that has translated blocks: let it, alone, then forget them."""
         s.in_code_write = 1
         step_one(s)
+        if get_pc(s) & 1:  # a JSR: first its exception, then settle() forgets them
+            return
         event = s.event
         forget_code(s)
         s.event = event

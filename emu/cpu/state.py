@@ -224,6 +224,8 @@ STATE_DTYPE = np.dtype(
         ("clr_decoder", "i8"),
         ("tcg", "i8"),  # TCGContext of unicorn, and its number of an operation that loads a constant
         ("tcg_constant", "i8"),
+        ("usp_decoder", "i8", (2,)),  # of MOVE An,USP and MOVE USP,An
+        ("illegal_decoder", "i8"),
         ("opcodes", "i8"),  # address of the 65536 records of emu.timing.optable
         # --- counters
         ("instructions", "i8"),
@@ -362,6 +364,7 @@ STATE_DTYPE = np.dtype(
         # --- registers of the CPU that unicorn lacks or keeps wrong
         ("shadow_sr", "i8"),
         ("trace_pending", "i8"),
+        ("other_a7", "i8"),  # the A7 that is not in use while CACR[EUSP] is clear, else -1 (emu.cpu.processor)
         ("fp", "i8", (8,)),  # FP0-FP7, patterns of doubles
         ("fp_loaded", "i8", (8,)),  # what an FMOVEM or FRESTORE has read and not taken over yet
         ("fpcr", "i8"),

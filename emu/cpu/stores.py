@@ -2,8 +2,8 @@
 
 from emu.cpu.catch import catch_access
 from emu.cpu.device_operand import write_device
-from emu.cpu.memory import holds_code, place, touch_data
-from emu.cpu.operand import note_part, part_end, time_parts
+from emu.cpu.memory import holds_code, part_end, place, touch_data
+from emu.cpu.operand import note_part, time_parts
 from emu.cpu.processor import in_supervisor
 from emu.cpu.raw import store8
 from emu.cpu.recorder import record_access

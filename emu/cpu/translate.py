@@ -18,12 +18,12 @@ from emu.cpu.memory import (
     drop_small_code,
     flush_all,
     holds_code,
+    part_end,
     place,
     slot_of,
     touch_data,
 )
 from emu.cpu.native import DESC_BYTES
-from emu.cpu.operand import part_end
 from emu.cpu.raw import call_set_page, load8, load32, load64, store8, store32, store64
 from emu.cpu.recorder import record_access, record_look
 from emu.cpu.state import (

@@ -13,10 +13,12 @@ __all__ = [
     "IN_MEMORY",
     "MOV3Q_MASK",
     "MOV3Q_MATCH",
+    "MOVE_USP_MASK",
     "MVZ_MASK",
     "MVZ_MATCH",
     "OP_CLR",
     "OP_CLR_L",
+    "OP_MOVE_USP",
     "OP_TST_L",
     "READ_ONLY",
     "TRAPPED",
@@ -39,8 +41,13 @@ TRAPPED = (
     (CACHE_COMMAND_MASK, CACHE_COMMAND),  # INTOUCH is decoded as CPUSHL; both take time (emu.timing.caches)
     (0xFF00, 0xFB00),  # WDDATA raises 8 always, WDEBUG aborts the process
 )
+OP_MOVE_USP, MOVE_USP_MASK = 0x4E60, 0xFFF0
 # The public engine cannot see SR after the guest writes it.
-TRAPPED_PUBLICLY = ((0xFFF8, 0x46C0), (0xFFFF, 0x46FC))  # MOVE Dn,SR and MOVE #,SR
+TRAPPED_PUBLICLY = (
+    (0xFFF8, 0x46C0),  # MOVE Dn,SR
+    (0xFFFF, 0x46FC),  # MOVE #,SR
+    (MOVE_USP_MASK, OP_MOVE_USP),  # the native engine intercepts it only while CACR[EUSP] is clear
+)
 MVZ_MASK, MVZ_MATCH = 0xF180, 0x7180  # MVZ.B and MVZ.W: N is wrong (emu.cpu.decoders)
 OP_TST_L = 0x4A80  # TST.L D0
 MOV3Q_MASK, MOV3Q_MATCH = 0xF1C0, 0xA140  # MOV3Q: its flags are set before its store (emu.cpu.decoders)

@@ -24,14 +24,16 @@ from emu.cpu.processor import (
     SR_Z,
     get_register,
     get_sr,
+    get_usp,
     in_supervisor,
+    set_other,
     set_pc,
     set_register,
     set_sr,
 )
 from emu.cpu.raw import state_pointer
 from emu.cpu.state import HALT_NONE, HALT_UNDEFINED_REGISTER, HALT_UNSUPPORTED, State
-from emu.cpu.trapped import CACHE_COMMAND, CACHE_COMMAND_MASK
+from emu.cpu.trapped import CACHE_COMMAND, CACHE_COMMAND_MASK, MOVE_USP_MASK, OP_MOVE_USP
 from emu.jit import cfunc, njit
 from emu.mmu.movec import NO_REGISTER, movec
 from emu.mmu.registers import (
@@ -178,11 +180,22 @@ def do_move_to_sr(s: State, op: int, pc: int) -> bool:
 
 
 @njit
+def do_move_usp(s: State, op: int, pc: int) -> bool:
+    """MOVE An,USP and MOVE USP,An, in supervisor mode."""
+    register = 8 + (op & 7)
+    if op & 8:
+        set_register(s, register, get_usp(s))
+    else:
+        set_other(s, get_register(s, register))
+    return finish(s, pc + 2)
+
+
+@njit
 def do(s: State, pc: int, op: int) -> bool:
     """Do the intercepted instruction at ``pc``; False when the machine halts."""
     privileged = op == 0x4E7B or op == 0x4E72 or op & 0xFF80 == 0xF300 or op & 0xFFC0 == 0xFBC0
     privileged = privileged or op & CACHE_COMMAND_MASK == CACHE_COMMAND
-    privileged = privileged or op & 0xFFC0 == 0x46C0
+    privileged = privileged or op & 0xFFC0 == 0x46C0 or op & MOVE_USP_MASK == OP_MOVE_USP
     if privileged and not in_supervisor(s):
         return refuse(s, VECTOR_PRIVILEGE, pc)
     if not fetch_rest(s, pc, op):  # unicorn has looked at the op word only
@@ -210,6 +223,8 @@ def do(s: State, pc: int, op: int) -> bool:
         return False
     if op & 0xFF00 == 0xFB00:
         return do_wddata(s, op, pc)
+    if op & MOVE_USP_MASK == OP_MOVE_USP:
+        return do_move_usp(s, op, pc)
     return do_move_to_sr(s, op, pc)
 
 

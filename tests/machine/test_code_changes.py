@@ -4,7 +4,7 @@ import pytest
 
 from emu.timing.state import LEVELS
 from tests.support import asm
-from tests.support.asm import A0, A1, D0, D1, D2, D3, at, d, imm, ind
+from tests.support.asm import A0, A1, A3, D0, D1, D2, D3, SP, at, d, imm, ind
 from tests.support.guest import (
     ACC,
     ADR,
@@ -22,6 +22,7 @@ from tests.support.guest import (
     MMUTR,
     ONE_MEGABYTE,
     RAM,
+    STACK,
     SUPERVISOR_SR,
     Bench,
     Entry,
@@ -241,6 +242,19 @@ def test_data_and_code_of_one_page_keep_their_own_tlbs(guest: Bench) -> None:
     guest.put(FRAMES, asm.move("l", at(PAGED + 0x100), d(D1)) + asm.trap(0))
     frame = guest.exception(enter_virtual_mode(paged()), asm.lea(at(0), A1), go_to(PAGED, SUPERVISOR_SR))
     assert (frame.fs, frame.pc) == (14, PAGED)
+
+
+def test_a_frame_may_be_pushed_onto_code_that_ran(guest: Bench) -> None:
+    """An access error's SR and the upper half of its PC are MOVE.L D0,-(A3) and RTS; before, NOP stood there."""
+    faulting, routine = 0x4E750000, STACK - 6
+    guest.put(routine, asm.NOP + asm.RTS)
+    guest.put(FRAMES, asm.tst("l", at(PAGED)))
+    guest.handler(2, asm.jsr(at(routine)) + asm.HALT)
+    visits = asm.lea(at(DATA + 8), A3) + asm.lea(at(STACK + 64), SP) + asm.jsr(at(routine)) * 2
+    entries = (Entry(ITLB_ENTRY, tag(faulting), image(FRAMES, 13, X)),)
+    guest.run(enter_virtual_mode(entries), visits, asm.lea(at(STACK), SP), asm.jmp(at(faulting)))
+    assert guest.long(STACK - 8) & 0xFFFF == SUPERVISOR_SR
+    assert guest.registers["a3"] == DATA + 8 - 4
 
 
 WHOLE = 0x50000000  # VA of the data page in the next test

@@ -9,17 +9,27 @@ from tests.support.asm import D0, D1, D2, at, d, imm, ind
 from tests.support.guest import (
     CODE,
     DATA,
+    ENGINES,
     EUSP,
+    FRAMES,
+    MMUAR,
+    RAM,
+    RAM_BYTES,
     STACK,
     SUPERVISOR_SR,
     USER_SR,
     VECTORS,
     Bench,
+    Entry,
+    bench,
     enter_virtual_mode,
     go_to,
+    image,
+    load_entry,
     read_frame,
     store_long,
     stub,
+    tag,
 )
 
 ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ERROR, TRAP = (
@@ -36,6 +46,8 @@ ADDRESS_ERROR, ILLEGAL, ZERO_DIVIDE, PRIVILEGE, TRACE, LINE_A, LINE_F, FORMAT_ER
 S, T, M = 0x2000, 0x8000, 0x1000
 X, N, Z, V, C = 16, 8, 4, 2, 1
 USER_CODE = CODE + 0x800
+FETCH_ERROR, READ_ERROR = 4, 12  # FS (548xRM 3-39)
+NOWHERE = 0x20000000  # VA that no TLB entry maps
 
 
 def test_trap_points_behind_itself_and_keeps_the_old_sr(guest: Bench) -> None:
@@ -159,6 +171,13 @@ def test_user_mode_may_not(guest: Bench, name: str) -> None:
     assert guest.registers["sr"] & 0xFF00 == S
 
 
+@pytest.mark.parametrize("move", [asm.move_from_usp(asm.A0), asm.move_to_usp(asm.A0)], ids=["from", "to"])
+def test_user_mode_may_not_move_usp_without_eusp_either(guest: Bench, move: bytes) -> None:
+    guest.put(USER_CODE, move)
+    frame = guest.exception(go_to(USER_CODE, USER_SR))
+    assert (frame.vector, frame.pc) == (PRIVILEGE, USER_CODE)
+
+
 @pytest.mark.parametrize(
     "divide",
     [
@@ -205,7 +224,7 @@ def test_rte_undoes_the_alignment(guest: Bench, skew: int) -> None:
 )
 def test_a_jump_to_an_odd_address_does_not_retire(guest: Bench, name: str, jump: bytes) -> None:
     frame = guest.exception(asm.lea(at(CODE + 0x101), asm.A0), asm.moveq(0, D0), jump)
-    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, 0, CODE + 8), name
+    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, FETCH_ERROR, CODE + 8), name
     assert frame.sr == SUPERVISOR_SR | Z
     assert guest.machine.counters().instructions == 2 + 1  # LEA, MOVEQ and the HALT of the handler
 
@@ -225,6 +244,105 @@ def test_rts_to_an_odd_address_leaves_it_on_the_stack(guest: Bench) -> None:
 def test_an_untaken_branch_to_an_odd_address_is_none(guest: Bench) -> None:
     guest.run(asm.moveq(0, D0), asm.branch_w("ne", 0x101), asm.HALT)
     assert guest.machine.counters().exceptions == {}
+
+
+@pytest.mark.parametrize(
+    ("jump", "address"),
+    [
+        (asm.lea(at(NOWHERE + 1), asm.A0) + asm.jmp(ind(asm.A0)), STACK - 8),
+        (asm.pea(at(NOWHERE + 1)) + asm.RTS, STACK - 12),
+    ],
+    ids=["jmp", "rts"],
+)
+def test_an_odd_target_is_refused_before_it_is_translated(guest: Bench, jump: bytes, address: int) -> None:
+    setup = enter_virtual_mode()
+    frame = guest.exception(setup, jump)
+    assert (frame.vector, frame.pc, frame.address) == (ADDRESS_ERROR, CODE + len(setup) + 6, address)
+    assert guest.machine.counters().misses.itlb == 0
+
+
+def test_an_odd_target_on_a_small_page_is_no_use_of_it() -> None:
+    """Entry 3 was used before entry 7, and a refused jump to its 1-KB page leaves it so."""
+    trees = []
+    for engine in ENGINES:
+        with bench(engine) as guest:
+            guest.put(FRAMES, asm.RTS)
+            entries = [Entry(n, tag(NOWHERE + 0x400 * n), image(FRAMES, 10)) for n in (3, 7)]
+            visits = b"".join(asm.jsr(at(NOWHERE + 0x400 * n)) for n in (3, 7))
+            frame = guest.exception(enter_virtual_mode(entries), visits, asm.jmp(at(NOWHERE + 0x400 * 3 + 1)))
+            assert frame.vector == ADDRESS_ERROR
+            after = guest.machine.core.state["mmu"]["plru"].tolist()
+            guest.run(enter_virtual_mode(entries), visits, asm.HALT)
+            assert guest.machine.core.state["mmu"]["plru"].tolist() == after
+            trees.append(after)
+    assert trees[0] == trees[1] == trees[2]
+
+
+def test_an_interrupt_never_comes_between_a_jump_and_its_odd_target(guest: Bench) -> None:
+    code = asm.move_to_sr(imm(S, "w")) + 3 * asm.TPF + asm.jmp(at(CODE + 0x101))
+    jump = CODE + len(code) - 6
+    guest.handler(ADDRESS_ERROR, asm.move("l", asm.disp(asm.SP, 4), d(D0)) + asm.move_to_sr(imm(S, "w")) + 8 * asm.TPF)
+    guest.handler(100, asm.move("l", asm.disp(asm.SP, 4), d(D1)) + asm.HALT)
+    guest.start(code)
+    ready = guest.machine.snapshot()
+    for cycle in range(1, 50):
+        guest.machine.restore(ready)
+        guest.machine.schedule_interrupt(3, 100, cycle)
+        guest.resume()
+        assert not guest.registers["d1"] & 1
+        assert guest.registers["d1"] <= jump or guest.registers["d0"] == jump
+
+
+def test_a_run_ends_in_front_of_a_jump_to_an_odd_address_or_behind_its_exception(guest: Bench) -> None:
+    guest.start(asm.moveq(0, D0) + asm.jmp(at(CODE + 0x101)))
+    guest.machine.run(max_instructions=1)
+    assert guest.registers["pc"] == CODE + 2
+    guest.machine.run(max_instructions=1)  # the HALT of the handler
+    assert guest.registers["pc"] == stub(ADDRESS_ERROR) + len(asm.HALT)
+
+
+def test_jsr_to_an_odd_address_may_push_onto_code_that_ran(guest: Bench) -> None:
+    guest.put(DATA, asm.RTS + asm.ILLEGAL)
+    code = asm.jsr(at(DATA)) + asm.lea(at(DATA + 4), asm.SP) + asm.jsr(at(CODE + 0x101))
+    frame = guest.exception(code)
+    assert (frame.vector, frame.pc, frame.address) == (ADDRESS_ERROR, CODE + 12, DATA - 8)
+    assert guest.long(DATA) == CODE + 18
+    assert guest.machine.counters().instructions == 3 + 1
+
+
+def test_rte_to_an_odd_address_leaves_the_frame(guest: Bench) -> None:
+    """As it does for a bad format (limits, item 35)."""
+    code = go_to(USER_CODE + 1, USER_SR)
+    frame = guest.exception(code)
+    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, FETCH_ERROR, CODE + len(code) - 2)
+    assert (frame.address, frame.sr & 0xFF00) == (STACK - 16, SUPERVISOR_SR)
+    assert (guest.long(STACK - 8), guest.long(STACK - 4)) == (0x40000000 | USER_SR, USER_CODE + 1)
+
+
+# --- a frame on two pages
+
+PAGES = (Entry(40, tag(NOWHERE), image(FRAMES)), Entry(41, tag(NOWHERE + 0x2000), image(FRAMES + 0x8000)))
+
+
+@pytest.mark.parametrize("room", range(1, 8))
+@pytest.mark.parametrize("mapped", [1, 2])
+def test_rte_pops_a_frame_from_two_pages(guest: Bench, room: int, mapped: int) -> None:
+    """``room`` bytes of the frame are on the first page; what follows that page physically is not the rest of it."""
+    frame = asm.long(0x50000000 | SUPERVISOR_SR | V) + asm.long(USER_CODE)
+    guest.put(FRAMES + 0x2000 - room, frame[:room] + b"\x7f" * 8)
+    guest.put(FRAMES + 0x8000, frame[room:])
+    guest.put(USER_CODE, asm.move_from_sr(D1) + asm.HALT)
+    guest.handler(2, asm.move("l", at(MMUAR), d(D2)) + load_entry(PAGES[1]) + asm.RTE)
+    stack = NOWHERE + 0x2000 - room
+    guest.run(enter_virtual_mode(PAGES[:mapped]), asm.moveq(0, D2), asm.lea(at(stack), asm.SP), asm.RTE)
+    assert (guest.registers["d1"] & 0xFFFF, guest.registers["a7"]) == (SUPERVISOR_SR | V, stack + 9)
+    assert guest.machine.counters().misses.dtlb == 2 - mapped
+    assert guest.registers["d2"] == (0 if mapped == 2 else NOWHERE + 0x2000)  # sheet 7 item 6
+
+
+def test_rte_from_the_end_of_memory_is_an_access_error(guest: Bench) -> None:
+    frame = guest.exception(asm.lea(at(RAM + RAM_BYTES - 3), asm.SP), store_long(0x4000, RAM + RAM_BYTES - 4), asm.RTE)
+    assert (frame.vector, frame.fs) == (2, READ_ERROR)
 
 
 # --- trace (sheet 3.6)
@@ -262,6 +380,28 @@ def test_a_traced_illegal_instruction_reports_only_that(guest: Bench) -> None:
     assert guest.machine.counters().exceptions == {ILLEGAL: 1}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_trace_is_lost_to_an_interrupt(engine: str) -> None:
+    """Vector 9 after each completed instruction: the interrupt waits for the first one of the trace handler."""
+    with bench(engine) as guest:
+        guest.handler(TRACE, asm.addq(1, d(7)) + asm.RTE)
+        guest.handler(100, asm.addq(1, d(6)) + asm.RTE)
+        end = asm.move_to_sr(imm(SUPERVISOR_SR, "w")) + asm.HALT
+        guest.start(asm.moveq(0, 6) + asm.moveq(0, 7) + asm.move_to_sr(imm(S | T, "w")) + 4 * asm.NOP + end)
+        ready = guest.machine.snapshot()
+        for cycle in range(8, 150, 2):
+            guest.machine.restore(ready)
+            guest.machine.schedule_interrupt(3, 100, cycle)
+            guest.resume()
+            assert guest.data_registers()[6:] == [1, 5]
+
+
+def test_an_odd_target_is_not_traced(guest: Bench) -> None:
+    frame = guest.exception(traced(asm.jmp(at(CODE + 0x101))))
+    assert (frame.vector, frame.pc, frame.sr) == (ADDRESS_ERROR, CODE + 4, SUPERVISOR_SR | T)
+    assert guest.machine.counters().exceptions == {ADDRESS_ERROR: 1}
+
+
 def test_stop_is_not_traced(guest: Bench) -> None:
     result = guest.run(traced(asm.stop(SUPERVISOR_SR | T)))
     assert result.reason is StopReason.STOPPED
@@ -289,6 +429,42 @@ def test_without_eusp_there_is_one_a7(guest: Bench) -> None:
     guest.put(USER_CODE, asm.lea(at(STACK - 0x40), asm.SP) + asm.trap(0))
     frame = guest.exception(go_to(USER_CODE, USER_SR))
     assert frame.address == STACK - 0x48
+
+
+@pytest.mark.parametrize(
+    "between",
+    [b"", asm.move_to_sr(imm(SUPERVISOR_SR, "w")), asm.trap(0), asm.set_control(asm.CACR, EUSP) * 2],
+    ids=["nothing", "a write of SR", "an exception", "EUSP set twice"],
+)
+@pytest.mark.parametrize("before", [0, EUSP])
+def test_the_other_a7_survives_while_eusp_is_clear(guest: Bench, before: int, between: bytes) -> None:
+    guest.handler(TRAP, asm.move_from_usp(asm.A2) + asm.RTE)
+    guest.run(
+        asm.set_control(asm.CACR, before) + asm.lea(at(DATA), asm.A0) + asm.move_to_usp(asm.A0),
+        asm.set_control(asm.CACR, 0) + between + asm.move_from_usp(asm.A1),
+        asm.set_control(asm.CACR, EUSP) + asm.move_from_usp(asm.A3) + asm.HALT,
+    )
+    assert [guest.registers[name] for name in ("a1", "a3", "usp", "a7")] == [DATA, DATA, DATA, STACK]
+    if between == asm.trap(0):
+        assert guest.registers["a2"] == DATA
+
+
+def test_user_mode_without_eusp_leaves_the_other_a7(guest: Bench) -> None:
+    guest.put(USER_CODE, asm.lea(at(STACK - 0x40), asm.SP) + asm.trap(0))
+    guest.handler(TRAP, asm.set_control(asm.CACR, EUSP) + asm.move_from_usp(asm.A1) + asm.HALT)
+    guest.run(asm.lea(at(DATA), asm.A0), asm.move_to_usp(asm.A0), go_to(USER_CODE, USER_SR))
+    assert (guest.registers["a1"], guest.registers["a7"]) == (DATA, STACK - 0x48)
+
+
+def test_the_host_may_write_cacr_in_user_mode(guest: Bench) -> None:
+    guest.put(USER_CODE, asm.moveq(-1, D1) + asm.trap(0))
+    guest.handler(TRAP, asm.move_from_usp(asm.A1) + asm.HALT)
+    guest.start(asm.lea(at(STACK + 0x100), asm.A0) + asm.move_to_usp(asm.A0) + go_to(USER_CODE, USER_SR | C))
+    guest.machine.run(max_instructions=20, stop_at=(USER_CODE,))
+    guest.registers["cacr"] = EUSP
+    assert (guest.registers["pc"], guest.registers["a7"], guest.registers["sr"]) == (USER_CODE, STACK, USER_SR | C)
+    guest.resume()  # the other A7 is the supervisor's now
+    assert (guest.registers["a1"], guest.registers["a7"]) == (STACK, STACK + 0x100 - 8)
 
 
 @pytest.mark.parametrize("value", [0, EUSP])

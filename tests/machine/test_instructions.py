@@ -176,7 +176,7 @@ def test_an_index_that_the_v4e_lacks_is_an_address_error(guest: Bench, op: bytes
     """Sheet 3.6."""
     code = asm.words(int.from_bytes(op, "big") & 0xFFC0 | 0x30, extension)
     frame = guest.exception(asm.lea(at(DATA), A0), code)
-    assert (frame.vector, frame.pc) == (ADDRESS_ERROR, CODE + 6)
+    assert (frame.vector, frame.fs, frame.pc) == (ADDRESS_ERROR, 4, CODE + 6)
 
 
 # --- SR
