@@ -135,10 +135,7 @@ SECTIONS = (
     (
         "costs",
         COSTS,
-        (
-            "boot: Mcycles. IPC: cycles of one message with its misses. on heap: misses there; on frames: on page space"
-            " in the direct map, slabs of headers among it. worst operation: in cycles."
-        ),
+        "boot: Mcycles. IPC: cycles of a message with its misses. on heap, on frames: misses. worst operation: cycles.",
     ),
     (
         "cycles of a miss",
@@ -213,11 +210,12 @@ def _figures(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("strategy", no_wrap=True)
     table.add_column("mapping", no_wrap=True)
-    ran = [row for row in rows if row.cycles is not None]
+    candidates = comparable(rows)
+    same_work = {label(row): row for row in candidates}
+    ran = [same_work.get(label(row), row) for row in rows if row.cycles is not None]
     columns = [column for column in columns if column.always or any(column.figure(row) for row in ran)]
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    candidates = comparable(ran)
     winners = {
         column.heading: set(map(label, best(candidates, column.rank))) if column.ranked and len(candidates) > 1 else ()
         for column in columns

@@ -72,8 +72,8 @@ def _complete(rows: Sequence[Row]) -> list[Row]:
 
 
 def _left_out(complete: Sequence[Row]) -> list[str]:
-    """Workloads that not all of the rows finished, in their order."""
-    return list(dict.fromkeys(name for row in complete for name in row.unfinished))
+    """Workloads that not all of the rows finished, in their order; none where there is nothing to compare."""
+    return list(dict.fromkeys(name for row in complete for name in row.unfinished)) if len(complete) > 1 else []
 
 
 def _without(row: Row, names: set[str]) -> Row:
@@ -124,10 +124,10 @@ def verdict(rows: Sequence[Row]) -> list[str]:
 def _differences(complete: Sequence[Row]) -> list[str]:
     """Which workloads are no part of the comparison."""
     sentences = []
-    for name in _left_out(complete) if len(complete) > 1 else ():
+    for name in _left_out(complete):
         short = [row for row in complete if name in row.unfinished]
-        who = list(dict.fromkeys(row.strategy for row in short)) if len(short) < len(complete) else ["every strategy"]
-        sentences.append(f"{name} is left out of what follows and of the marks: {', '.join(who)} did not finish it.")
+        who = ", ".join(dict.fromkeys(row.strategy for row in short)) if len(short) < len(complete) else "every row"
+        sentences.append(f"{name} is in none of these figures: {who} met refused pages in it, or ended it early.")
     return sentences
 
 
@@ -136,7 +136,10 @@ def _costs(complete: Sequence[Row]) -> list[str]:
         return ["No row attached every device, so costs cannot be compared."]
     if len(complete) == 1:
         return [f"Only {label(complete[0])} attached every device."]
-    return [*_dominated(complete), *_trades([row for row in complete if not dominators(row, complete)])]
+    survivors = [row for row in complete if not dominators(row, complete)]
+    if len(survivors) == 1:
+        return [*_dominated(complete), f"{label(survivors[0])} is as good as any other in everything."]
+    return [*_dominated(complete), *_trades(survivors)]
 
 
 def _leaks(rows: Sequence[Row]) -> list[str]:
