@@ -34,7 +34,7 @@ __all__ = [
     "TimingName",
     "TimingOption",
     "TlbOption",
-    "check_output",
+    "check_timeout",
     "execute",
     "machine_options",
     "new_app",
@@ -47,6 +47,7 @@ EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 # The start makes many objects and no garbage: looking for it takes a tenth of the time.
 GARBAGE_THRESHOLD = 100_000
+LONGEST_TIMEOUT = 1_000_000_000  # seconds, 31 years; what is longer is more than a thread can wait
 
 
 class ProfileName(StrEnum):
@@ -248,8 +249,7 @@ def run(
             "--append: Linux for ColdFire takes no command line from its loader, it is compiled in; "
             "set CONFIG_BOOTPARAM_STRING and build the kernel again"
         )
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
+    check_timeout(timeout)
     from emu.foreground import Budget, Setup, run_file
 
     setup = Setup(
@@ -286,11 +286,12 @@ def machine_options(
     return MachineOptions(engine.value, timing.value, clock.value, numbers, tlb)
 
 
-def check_output(target: Path, *sources: Path | None) -> None:
-    """UsageError when the file that is to be written is one of those that are read."""
-    for source in sources:
-        if source is not None and source.exists() and target.exists() and source.samefile(target):
-            raise UsageError(f"{target}: it is read, too; name another file to write")
+def check_timeout(seconds: float | None) -> None:
+    """UsageError for what is no time that can pass."""
+    if seconds is None or 0 < seconds <= LONGEST_TIMEOUT:
+        return
+    most = "" if seconds <= 0 or seconds != seconds else f", {LONGEST_TIMEOUT} at most"
+    raise UsageError(f"--timeout {seconds:g}: expected a number of seconds above 0{most}")
 
 
 def show_counters(counters: "Counters") -> None:

@@ -16,6 +16,7 @@ from emu.cli import (
     TimingName,
     TimingOption,
     TlbOption,
+    check_timeout,
     machine_options,
 )
 from emu.errors import UsageError
@@ -167,6 +168,7 @@ def step(
     costs: CostsOption = None,
     tlb: TlbOption = 32,
 ) -> None:
+    check_timeout(timeout)
     from emu.debug.stepper.run import commands_of, is_trace, step_target, step_trace
 
     lines = commands_of(script, commands or (), as_json=as_json, timeout=timeout)

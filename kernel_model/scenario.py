@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from emu.board import BOARDS, Board
+from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
 from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
@@ -290,11 +291,11 @@ def load_scenario(path: Path | None = None) -> Scenario:
 def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenario:
     """Decode and check one scenario; ``source`` names it in errors, ``directory`` is where its plugins are."""
     try:
-        file = msgspec.toml.decode(text, type=ScenarioFile)
+        file = decode_toml(text, ScenarioFile)
     except msgspec.ValidationError as error:
         raise ScenarioError(source, *key_and_reason(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    except Malformed as error:
+        raise ScenarioError(source, "", str(error)) from None
     load_plugins(directory / name for name in file.plugins)
     return checked(file.scenario(), source)
 

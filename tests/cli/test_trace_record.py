@@ -83,7 +83,7 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
         ((HELLO, "--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
         (
             (HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"),
-            "no/such/folder.trace: no such file or directory",
+            "no/such/folder.trace: there is no directory no/such",
         ),
     ],
 )
