@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,7 @@ __all__ = [
     "execute",
     "machine_options",
     "new_app",
+    "prepare_streams",
     "register",
     "report_error",
     "show_counters",
@@ -170,20 +172,46 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         status = app(args=arguments, prog_name="cfemu", standalone_mode=False)
+        sys.stdout.flush()
     except TyperException as error:
         message = error.format_message()
         is_help = message.startswith("Usage:")  # of a command without arguments
         print(message if is_help else f"cfemu: {message}", file=sys.stderr)
         return EXIT_ERROR
     except BrokenPipeError:  # the reader of our stdout (head, less) has gone: nothing left to say, nor to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (CfemuError, OSError) as error:
-        report_error(error)
+        report_error(error if _is_flushed() else OSError("standard output cannot be written"))
         return EXIT_ERROR
     return status if isinstance(status, int) else 0
+
+
+def prepare_streams() -> None:
+    """What cannot be shown on stdout is escaped, as on stderr; a stream that was closed leads nowhere."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_flushed() -> bool:
+    """Whether everything printed has got out; else the rest is forgotten."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_output()
+        return False
+    return True
+
+
+def _forget_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report_error(error: Exception) -> None:

@@ -114,9 +114,9 @@ def record(
         check_output(path, *read, Path(scenario or ""))
         try:
             notes = record_scenario(path, scenario, strategy, mapping, workload, options)
-        except KeyboardInterrupt:
-            if path.exists():
-                print(f"cfemu: interrupted; {path} has what was recorded", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            for note in getattr(error, "__notes__", ()):
+                print(f"cfemu: interrupted; {note}", file=sys.stderr)
             raise
         for note in notes:
             print(f"cfemu: {note}", file=sys.stderr)

@@ -18,6 +18,7 @@ from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
 from emu.files import whole_file
 from emu.regression.misses import FIGURES, SIDES, Measurement, MissLog, Table
+from emu.text import storable
 
 __all__ = ["SCHEMA", "BaselineError", "accept", "read", "to_text"]
 
@@ -70,6 +71,9 @@ def accept(path: Path, measurements: Mapping[str, Measurement]) -> list[str]:
     with _locked(path.parent):
         entries = read(path) if path.exists() else {}
         changed = {name: found.kept() for name, found in measurements.items() if entries.get(name) != found.kept()}
+        for text in (text for name, found in changed.items() for text in (name, *map(str, found.run.values()))):
+            if text != storable(text):
+                raise BaselineError(path, f"{storable(text)}: a name that is no text cannot be kept; rename the file")
         if changed:
             with whole_file(path) as part:
                 part.write_text(to_text(entries | changed), encoding="utf-8")
