@@ -43,6 +43,8 @@ SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
 UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
 ADDRESS_SPACE = 1 << 32
+LARGEST_DEVICE = 1 << 40
+"""Some that no board has room for are of interest, but their sum is a column of 63 bits."""
 MANY = 1_000_000
 GPT_SLOTS = 16
 WORKLOAD_LIMITS = {
@@ -418,6 +420,8 @@ def _check_amounts(scenario: Scenario, board: Board, fail: Fail) -> None:
         fail("workload.string_size", f"must be 1 to {abi.MAX_STRING} bytes, not {amounts['string_size']}")
     if not 1 <= amounts["hot_plug_size"] <= ADDRESS_SPACE // 2:
         fail("workload.hot_plug_size", f"must be 1 byte to 2 GB, not {amounts['hot_plug_size']} bytes")
+    if not 0 <= amounts["storm_memory"] <= ADDRESS_SPACE:
+        fail("workload.storm_memory", f"must be 0 to 4 GB, not {amounts['storm_memory']} bytes")
     if "fault-storm" not in (workload.run or ()):
         return
     size, ram = amounts["storm_memory"], board.ram[0][1]
@@ -444,6 +448,8 @@ def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:
             fail(f"{key}.size", str(error))
         if device.size <= 0:
             fail(f"{key}.size", f"must be positive, not {device.size}")
+        if device.size > LARGEST_DEVICE:
+            fail(f"{key}.size", f"must be at most 1024 GB, not {device.size} bytes")
         if device.name in names:
             fail(f"{key}.name", f"{device.name!r} is another device's name already")
         names.add(device.name)
