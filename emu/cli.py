@@ -98,9 +98,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 RUN_EPILOG = """\b
 Examples:
-  cfemu run hello.elf
+  cfemu run hello.elf --board m5475evb
   cfemu run hello.elf --board m5475evb --max-instructions 1000000
-  cfemu run hello.elf --engine reference --json | jq .counters.misses
+  cfemu run hello.elf --board m5475evb --engine reference --json | jq .counters.misses
   cfemu run vmlinux --board m5475evb
   cfemu run vmlinux --board m5475evb --profile tlb < commands.txt
   cfemu run vmlinux --board m5475evb --timeout 60 --strict < commands.txt
@@ -339,7 +339,7 @@ Levels, for --timing of `run` and `compare`:
 Examples:
   cfemu timing
   cfemu timing my-numbers.toml          what a file changes
-  cfemu run hello.elf --timing full --costs my-numbers.toml
+  cfemu run hello.elf --board m5475evb --timing full --costs my-numbers.toml
 """
 
 

@@ -49,7 +49,7 @@ ANY_FREE_PORT = 0
 
 GDB_EPILOG = """\b
 Examples:
-  cfemu gdb hello.elf
+  cfemu gdb hello.elf --board m5475evb
   cfemu gdb vmlinux --board m5475evb --input commands.txt --port 1234
   cfemu gdb --scenario default --strategy grow --mapping paged-8k --workload ping-pong
 and in another terminal what it prints, like

@@ -24,6 +24,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -243,8 +244,14 @@ class TraceWriter:
         _encode(concatenate(()))  # loads the compiled code here and not in the thread
         head = MAGIC + _framed(b"HEAD", _pack(header))
         self._file = _open_alone(self.path)
-        self._file.write(head)  # an interrupted recording has a head, or is not there
-        self._file.flush()
+        try:
+            self._file.write(head)
+            self._file.flush()
+        except BaseException:  # a recording that is interrupted has a head, or is not there
+            with suppress(OSError):
+                self._file.close()
+            self.path.unlink()
+            raise
         self._worker = ThreadPoolExecutor(1, "trace")
         self._written: Future[None] | None = None
         self._waiting: list[Events] = []
