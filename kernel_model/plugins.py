@@ -20,6 +20,7 @@ from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from emu.errors import CfemuError, UsageError
+from emu.files import why
 
 __all__ = [
     "GROUP",
@@ -115,7 +116,9 @@ def _load_file(file: Path) -> None:
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise _broken(file, (error.strerror or "cannot be read").lower()) from None
+        raise _broken(file, why(error)) from None
+    except ValueError:  # a null in the name
+        raise _broken(file, "no such file or directory") from None
     _enter(_execute(file), Plugin(file.name, file, _digest(source)))
 
 

@@ -41,7 +41,7 @@ __all__ = [
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
 UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
+SIZE_PATTERN = re.compile(r"\s*(-?\d{1,40})\s*([KMG]?B?)\s*")
 ADDRESS_SPACE = 1 << 32
 LARGEST_DEVICE = 1 << 40
 """Some that no board has room for are of interest, but their sum is a column of 63 bits."""

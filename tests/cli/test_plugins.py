@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emu.errors import UsageError
-from kernel_model.plugins import VARIABLE, split_arguments
+from kernel_model.plugins import VARIABLE, load_plugins, split_arguments
 from tests.support.sweeps import BASE, ROOT, command, environment, rows_of, write_sweep
 
 EXAMPLE = ROOT / "examples" / "plugin_half.py"
@@ -191,6 +191,8 @@ def test_plugins_that_cannot_be_loaded(tmp_path: Path) -> None:
     text = tmp_path / "plugin.txt"
     text.write_text("x = 1\n")
     assert f"plugin {text}: not a Python file (.py)" in error_of(cfemu("strategies", "--plugin", text))
+    with pytest.raises(UsageError, match="no such file or directory"):
+        load_plugins([Path("a\0b")])
     other = tmp_path / EXAMPLE.name
     other.write_text(EXAMPLE.read_text())
     twice = cfemu("strategies", "--plugin", EXAMPLE, "--plugin", other)
