@@ -253,7 +253,6 @@ def _guarded(item: Any, name: str, module: ModuleType, plugin: Plugin) -> Any:
 
 def _guard(function: Callable[..., Any], key: str, name: str, module: ModuleType, plugin: Plugin) -> Callable[..., Any]:
     """UsageError for what it raises, unless that is an answer or an error of ours, and for what it must not return."""
-    from kernel_model.layout import PlanRefused
     from kernel_model.physmem import OutOfMemory
     from kernel_model.strategies.base import Refused
 
@@ -261,7 +260,7 @@ def _guard(function: Callable[..., Any], key: str, name: str, module: ModuleType
     def guarded(*arguments: Any) -> Any:
         try:
             answer = function(*arguments)
-        except (CfemuError, OutOfMemory, PlanRefused, Refused):
+        except (CfemuError, OutOfMemory, Refused):
             raise
         except Exception as error:
             place = _place(error, Path(module.__file__ or ""))

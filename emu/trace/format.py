@@ -51,6 +51,7 @@ __all__ = [
     "TraceError",
     "TraceWriter",
     "check_events",
+    "lock",
     "snapshot",
 ]
 

@@ -42,7 +42,10 @@ def make_report(sources: Sequence[Path], out: Path, workers: int | None = None, 
     Rows of sweeps are kept in ``<out>.rows/``; ``fresh``: those that are there are thrown away. UsageError for bad
     input; Ctrl-C ends it without loss.
     """
-    tables = _tables(sources or DEFAULT_SWEEPS, out.with_suffix(".rows"))
+    directory = out.with_suffix(".rows")
+    if directory == out:
+        raise UsageError(f"{out}: the rows of sweeps are kept in a directory of that name; name another page")
+    tables = _tables(sources or DEFAULT_SWEEPS, directory)
     for number, (table, source) in enumerate(tables.items(), 1):
         if source.suffix == ".toml":
             table.parent.mkdir(exist_ok=True)

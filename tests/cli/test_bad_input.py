@@ -368,4 +368,6 @@ def test_a_report_counts_a_table_once(tmp_path: Path, capsys: pytest.CaptureFixt
         assert error.startswith(f"cfemu: {sources[1]}: ")
         assert "give each table once" in error
         assert error.count("\n") == 1
+    assert execute_with_plugins(["report", str(sweeps[0]), "--out", str(tmp_path / "page.rows")]) == 2
+    assert "name another page" in capsys.readouterr().err
     assert not page.exists()
