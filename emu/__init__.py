@@ -12,10 +12,9 @@
     Trace("boot.trace").replay(entries=[16, 32, 64]).to_pandas()
 """
 
-from typing import TYPE_CHECKING
-
 from emu.lazy import attribute_getter
 
+TYPE_CHECKING = False  # as type checkers know it; typing takes time in which Ctrl-C is not heard yet
 if TYPE_CHECKING:
     from emu.board import BOARDS, Board, get_board
     from emu.counters import Counters

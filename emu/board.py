@@ -11,6 +11,7 @@ __all__ = ["BOARDS", "DEFAULT_BOARD", "Board", "get_board"]
 
 MB = 1 << 20
 GB = 1 << 30
+ADDRESS_SPACE = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class Board:
     core_hz: int
     kernel_va: int = 0xC0000000
     bus_ratio: int = 2
+
+    def __post_init__(self) -> None:
+        """BoardError for a board that cannot be."""
+        if not self.ram:
+            raise BoardError(f"board {self.name!r} has no RAM")
+        for base, size in (*self.ram, *([self.device_window] if self.device_window is not None else ())):
+            if not (base >= 0 < size and base + size <= ADDRESS_SPACE):
+                raise BoardError(f"board {self.name!r}: no {size} bytes at {base:#x} in 32 bits of addresses")
+        if self.core_hz < 1 or self.bus_ratio < 1:
+            raise BoardError(f"board {self.name!r}: its clocks must be positive")
 
     @property
     def ram_bytes(self) -> int:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,10 +35,11 @@ __all__ = [
     "TimingName",
     "TimingOption",
     "TlbOption",
-    "check_output",
+    "check_timeout",
     "execute",
     "machine_options",
     "new_app",
+    "prepare_streams",
     "register",
     "report_error",
     "show_counters",
@@ -47,6 +49,7 @@ EXIT_ERROR = 2  # bad input, or a guest that cannot go on
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 # The start makes many objects and no garbage: looking for it takes a tenth of the time.
 GARBAGE_THRESHOLD = 100_000
+LONGEST_TIMEOUT = 1_000_000_000  # seconds, 31 years; what is longer is more than a thread can wait
 
 
 class ProfileName(StrEnum):
@@ -95,9 +98,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 RUN_EPILOG = """\b
 Examples:
-  cfemu run hello.elf
+  cfemu run hello.elf --board m5475evb
   cfemu run hello.elf --board m5475evb --max-instructions 1000000
-  cfemu run hello.elf --engine reference --json | jq .counters.misses
+  cfemu run hello.elf --board m5475evb --engine reference --json | jq .counters.misses
   cfemu run vmlinux --board m5475evb
   cfemu run vmlinux --board m5475evb --profile tlb < commands.txt
   cfemu run vmlinux --board m5475evb --timeout 60 --strict < commands.txt
@@ -169,20 +172,46 @@ def execute(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         status = app(args=arguments, prog_name="cfemu", standalone_mode=False)
+        sys.stdout.flush()
     except TyperException as error:
         message = error.format_message()
         is_help = message.startswith("Usage:")  # of a command without arguments
         print(message if is_help else f"cfemu: {message}", file=sys.stderr)
         return EXIT_ERROR
     except BrokenPipeError:  # the reader of our stdout (head, less) has gone: nothing left to say, nor to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (CfemuError, OSError) as error:
-        report_error(error)
+        report_error(error if _is_flushed() else OSError("standard output cannot be written"))
         return EXIT_ERROR
     return status if isinstance(status, int) else 0
+
+
+def prepare_streams() -> None:
+    """What cannot be shown on stdout is escaped, as on stderr; a stream that was closed leads nowhere."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_flushed() -> bool:
+    """Whether everything printed has got out; else the rest is forgotten."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_output()
+        return False
+    return True
+
+
+def _forget_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report_error(error: Exception) -> None:
@@ -248,8 +277,7 @@ def run(
             "--append: Linux for ColdFire takes no command line from its loader, it is compiled in; "
             "set CONFIG_BOOTPARAM_STRING and build the kernel again"
         )
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
+    check_timeout(timeout)
     from emu.foreground import Budget, Setup, run_file
 
     setup = Setup(
@@ -286,11 +314,12 @@ def machine_options(
     return MachineOptions(engine.value, timing.value, clock.value, numbers, tlb)
 
 
-def check_output(target: Path, *sources: Path | None) -> None:
-    """UsageError when the file that is to be written is one of those that are read."""
-    for source in sources:
-        if source is not None and source.exists() and target.exists() and source.samefile(target):
-            raise UsageError(f"{target}: it is read, too; name another file to write")
+def check_timeout(seconds: float | None) -> None:
+    """UsageError for what is no time that can pass."""
+    if seconds is None or 0 < seconds <= LONGEST_TIMEOUT:
+        return
+    most = "" if seconds <= 0 or seconds != seconds else f", {LONGEST_TIMEOUT} at most"
+    raise UsageError(f"--timeout {seconds:g}: expected a number of seconds above 0{most}")
 
 
 def show_counters(counters: "Counters") -> None:
@@ -310,7 +339,7 @@ Levels, for --timing of `run` and `compare`:
 Examples:
   cfemu timing
   cfemu timing my-numbers.toml          what a file changes
-  cfemu run hello.elf --timing full --costs my-numbers.toml
+  cfemu run hello.elf --board m5475evb --timing full --costs my-numbers.toml
 """
 
 

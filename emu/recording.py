@@ -22,7 +22,8 @@ from emu.elf import Elf
 from emu.errors import EngineError, UsageError
 from emu.machine import Machine
 from emu.mmu.state import POLICIES, new_mmu
-from emu.trace.format import Firmware, Header, MmuSetup, Names, TraceWriter, snapshot
+from emu.text import storable
+from emu.trace.format import Firmware, Header, MmuSetup, Names, TraceWriter, lock, snapshot
 
 __all__ = ["Recording", "record"]
 
@@ -51,7 +52,9 @@ class Recording:
         try:
             header = _header(machine, source, files)
             if Path(path).is_file():
-                Path(path).replace(f"{path}.old")
+                with Path(path).open("rb") as old:
+                    lock(old)
+                    Path(path).replace(f"{path}.old")
             self.writer = TraceWriter(path, header)
         except OSError as error:
             raise UsageError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from error
@@ -121,10 +124,10 @@ def _header(machine: Machine, source: str, files: Iterable[Elf]) -> Header:
     programs = [*([machine.elf] if machine.elf else []), *files]
     symbols = {symbol.address: symbol for elf in reversed(programs) for symbol in elf.symbols}
     return Header(
-        source=source or (machine.elf.path.name if machine.elf else "a machine"),
+        source=storable(source or (machine.elf.path.name if machine.elf else "a machine")),
         board=machine.board.name,
         mmu=_setup(machine),
-        firmware=tuple(Firmware(elf.path.name, _digest(elf.path)) for elf in programs),
+        firmware=tuple(Firmware(storable(elf.path.name), _digest(elf.path)) for elf in programs),
         regions=_regions(machine),
         symbols=tuple((s.address, s.name, s.size) for s in sorted(symbols.values())),
         clock_hz=machine.board.core_hz,

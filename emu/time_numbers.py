@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
+from emu.files import why
 from emu.timing.constants import Costs
 from emu.timing.optable import Cells, check_cells
 
@@ -45,13 +47,11 @@ def read_numbers(path: str | Path) -> Numbers:
     try:
         text = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{path}: {why(error)}") from error
     try:
-        file = msgspec.toml.decode(text, type=_File)
-    except msgspec.ValidationError as error:
+        file = decode_toml(text, _File)
+    except (msgspec.ValidationError, Malformed) as error:
         raise UsageError(f"{path}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a TOML file: {error}") from error
     known = set(Costs.__dataclass_fields__)
     for name in file.costs:
         if name not in known:

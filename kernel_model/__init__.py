@@ -8,10 +8,9 @@
     sweep({"axes": {"strategy": ["slab"], "tlb": [16, 32, 64]}}).to_pandas()
 """
 
-from typing import TYPE_CHECKING
-
 from emu.lazy import attribute_getter
 
+TYPE_CHECKING = False  # as type checkers know it; typing takes time in which Ctrl-C is not heard yet
 if TYPE_CHECKING:
     from kernel_model.comparison import Comparison, compare
     from kernel_model.results import Report, Row

@@ -23,6 +23,7 @@ from emu.cli import (
     execute,
     machine_options,
     new_app,
+    prepare_streams,
     register,
     report_error,
 )
@@ -273,6 +274,7 @@ register_report(app)
 
 def main() -> None:
     """Entry point of the command ``cfemu``."""
+    prepare_streams()
     sys.exit(execute_with_plugins(sys.argv[1:]))
 
 

@@ -16,6 +16,7 @@ from emu.cli import (
     TimingName,
     TimingOption,
     TlbOption,
+    check_timeout,
     machine_options,
 )
 from emu.errors import UsageError
@@ -48,7 +49,7 @@ ANY_FREE_PORT = 0
 
 GDB_EPILOG = """\b
 Examples:
-  cfemu gdb hello.elf
+  cfemu gdb hello.elf --board m5475evb
   cfemu gdb vmlinux --board m5475evb --input commands.txt --port 1234
   cfemu gdb --scenario default --strategy grow --mapping paged-8k --workload ping-pong
 and in another terminal what it prints, like
@@ -167,6 +168,7 @@ def step(
     costs: CostsOption = None,
     tlb: TlbOption = 32,
 ) -> None:
+    check_timeout(timeout)
     from emu.debug.stepper.run import commands_of, is_trace, step_target, step_trace
 
     lines = commands_of(script, commands or (), as_json=as_json, timeout=timeout)

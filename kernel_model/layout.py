@@ -110,9 +110,8 @@ class Plan:
             return 0
         unit = (1 << self.parameters["growth_shift"]) // self.page_size
         stride = self.parameters.values["vector_stride"][abi.Vector.RESERVE]
-        total, held = device.pages(self.page_size), 0
-        while held * self.page_size < (total - held) * stride:
-            held += unit
+        total = device.pages(self.page_size)
+        held = unit * pages_for(total * stride, unit * (self.page_size + stride))  # headers of the others fit in them
         return held if held < total else 0
 
 

@@ -12,14 +12,15 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, wraps
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from emu.errors import UsageError
+from emu.errors import CfemuError, UsageError
+from emu.files import why
 
 __all__ = [
     "GROUP",
@@ -37,6 +38,7 @@ VARIABLE = "CFEMU_PLUGINS"
 OPTION = "--plugin"
 VERSION = "plugin "  # what the key of a plugin among the versions begins with
 SHOWN = 60  # characters of a value in a message
+MOST = 1 << 40  # of anything that a plugin counts
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def _load_file(file: Path) -> None:
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise _broken(file, (error.strerror or "cannot be read").lower()) from None
+        raise _broken(file, why(error)) from None
+    except ValueError:  # a null in the name
+        raise _broken(file, "no such file or directory") from None
     _enter(_execute(file), Plugin(file.name, file, _digest(source)))
 
 
@@ -206,7 +210,7 @@ def _enter(module: ModuleType, plugin: Plugin) -> None:
     except ValueError as error:
         raise _broken(plugin.file or plugin.name, str(error)) from None
     for registry, items in new:
-        registry.known.update(items)
+        registry.known.update({name: _guarded(item, name, module, plugin) for name, item in items.items()})
     _loaded[plugin.name] = plugin
 
 
@@ -221,6 +225,9 @@ def _checked(registry: _Registry, defined: object) -> dict[str, Any]:
     for value in values:
         if not isinstance(value, registry.kind):
             raise ValueError(f"{what}: {_shown(value)} is no {kind}")
+        for name, hint in get_type_hints(registry.kind).items():
+            if not _is_a(getattr(value, name), hint):
+                raise ValueError(f"{what}: {_shown(getattr(value, name))} is no {name} of {kind}")
     names: list[Any] = list(defined) if isinstance(defined, dict) else [value.name for value in values]
     for number, name in enumerate(names):
         if not isinstance(name, str) or not name:
@@ -228,6 +235,59 @@ def _checked(registry: _Registry, defined: object) -> dict[str, Any]:
         if name in registry.known or name in names[:number]:
             raise ValueError(f"{what}: the name {name!r} is taken")
     return dict(zip(names, values))
+
+
+def _is_a(value: object, hint: Any) -> bool:
+    """As far as the outermost types tell."""
+    kinds = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+    return isinstance(value, tuple(get_origin(kind) or kind for kind in kinds))
+
+
+def _guarded(item: Any, name: str, module: ModuleType, plugin: Plugin) -> Any:
+    """With functions whose errors are told as those of the plugin."""
+    own = {field.name: getattr(item, field.name) for field in fields(item)}
+    functions = {key: value for key, value in own.items() if callable(value)}
+    guards = {key: _guard(value, key, name, module, plugin) for key, value in functions.items()}
+    return replace(item, **guards) if guards else item
+
+
+def _guard(function: Callable[..., Any], key: str, name: str, module: ModuleType, plugin: Plugin) -> Callable[..., Any]:
+    """UsageError for what it raises, unless that is an answer or an error of ours, and for what it must not return."""
+    from kernel_model.physmem import OutOfMemory
+    from kernel_model.strategies.base import Refused
+
+    @wraps(function)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            answer = function(*arguments)
+        except (CfemuError, OutOfMemory, Refused):
+            raise
+        except Exception as error:
+            place = _place(error, Path(module.__file__ or ""))
+            raise _broken(plugin.file or plugin.name, f"{place}{key} of {name}: {_in_a_line(error)}") from error
+        if key in ANSWERS and not ANSWERS[key](answer):
+            raise _broken(plugin.file or plugin.name, f"{key} of {name}: {_shown(answer)} is no answer")
+        return answer
+
+    return guarded
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < MOST
+
+
+def _is_memory(value: object) -> bool:
+    """A physical address and a number of pages."""
+    return isinstance(value, tuple) and len(value) == 2 and all(_is_amount(part) and part < 1 << 32 for part in value)
+
+
+#: What functions of a plugin may return, by the field that they are in.
+ANSWERS: dict[str, Callable[[object], bool]] = {
+    "boot_memory": _is_amount,
+    "released_down_to": _is_amount,
+    "on_grow": _is_memory,
+    "processes": _is_amount,
+}
 
 
 def _shown(value: object) -> str:

@@ -15,12 +15,13 @@ from emu.cli import (
     TimingName,
     TimingOption,
     TlbOption,
-    check_output,
+    check_timeout,
     machine_options,
     report_error,
     show_counters,
 )
 from emu.errors import UsageError
+from emu.files import check_output
 from kernel_model.row_options import (
     DEFAULT_BOARD,
     BoardOption,
@@ -99,8 +100,7 @@ def record(
     row = Row(scenario, strategy, mapping, workload)
     if row.is_wanted(elf) and any((board, max_instructions, timeout, load, symbols)):
         raise UsageError("--board, --max-instructions, --timeout, --load and --symbols are about a program")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
+    check_timeout(timeout)
     read = [elf, costs, *(symbols or ()), *(Path(text.rpartition("@")[0]) for text in load or ())]
     if elf is not None:
         path = output or Path(f"{elf.stem}.trace")
@@ -114,9 +114,9 @@ def record(
         check_output(path, *read, Path(scenario or ""))
         try:
             notes = record_scenario(path, scenario, strategy, mapping, workload, options)
-        except KeyboardInterrupt:
-            if path.exists():
-                print(f"cfemu: interrupted; {path} has what was recorded", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            for note in getattr(error, "__notes__", ()):
+                print(f"cfemu: interrupted; {note}", file=sys.stderr)
             raise
         for note in notes:
             print(f"cfemu: {note}", file=sys.stderr)

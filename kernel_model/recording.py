@@ -21,8 +21,8 @@ def record_scenario(
 ) -> tuple[str, ...]:
     """Run the first row that is asked for and write what its MMU sees to ``path``: a phase for each workload.
 
-    What the user should know of the end of the run. UsageError for unknown names and for a combination that cannot
-    work.
+    What the user should know of the end of the run; KeyboardInterrupt has a note about it. UsageError for unknown names
+    and for a combination that cannot work.
     """
     row = choose_row(scenario, strategy, mapping, workload, options)
     elf = load_nucleus(nucleus_of(row.job.scenario).path)
@@ -30,4 +30,8 @@ def record_scenario(
         Session(row.job.scenario, row.plan, elf, row.job.options) as session,
         record(session.machine, path, source=row.name) as recording,
     ):
-        return play(session, row.workload, recording.begin_phase)
+        try:
+            return play(session, row.workload, recording.begin_phase)
+        except KeyboardInterrupt as error:
+            error.add_note(f"{path} has what was recorded")
+            raise

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from emu.board import BOARDS, Board
+from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
 from kernel_model import abi
 from kernel_model.choices import Flush, Handler, Mapping
@@ -40,8 +41,10 @@ __all__ = [
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
 UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-SIZE_PATTERN = re.compile(r"\s*(-?\d+)\s*([KMG]?B?)\s*")
+SIZE_PATTERN = re.compile(r"\s*(-?\d{1,40})\s*([KMG]?B?)\s*")
 ADDRESS_SPACE = 1 << 32
+LARGEST_DEVICE = 1 << 40
+"""Some that no board has room for are of interest, but their sum is a column of 63 bits."""
 MANY = 1_000_000
 GPT_SLOTS = 16
 WORKLOAD_LIMITS = {
@@ -290,11 +293,11 @@ def load_scenario(path: Path | None = None) -> Scenario:
 def parse_scenario(text: bytes, source: str, directory: Path = Path()) -> Scenario:
     """Decode and check one scenario; ``source`` names it in errors, ``directory`` is where its plugins are."""
     try:
-        file = msgspec.toml.decode(text, type=ScenarioFile)
+        file = decode_toml(text, ScenarioFile)
     except msgspec.ValidationError as error:
         raise ScenarioError(source, *key_and_reason(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    except Malformed as error:
+        raise ScenarioError(source, "", str(error)) from None
     load_plugins(directory / name for name in file.plugins)
     return checked(file.scenario(), source)
 
@@ -417,6 +420,8 @@ def _check_amounts(scenario: Scenario, board: Board, fail: Fail) -> None:
         fail("workload.string_size", f"must be 1 to {abi.MAX_STRING} bytes, not {amounts['string_size']}")
     if not 1 <= amounts["hot_plug_size"] <= ADDRESS_SPACE // 2:
         fail("workload.hot_plug_size", f"must be 1 byte to 2 GB, not {amounts['hot_plug_size']} bytes")
+    if not 0 <= amounts["storm_memory"] <= ADDRESS_SPACE:
+        fail("workload.storm_memory", f"must be 0 to 4 GB, not {amounts['storm_memory']} bytes")
     if "fault-storm" not in (workload.run or ()):
         return
     size, ram = amounts["storm_memory"], board.ram[0][1]
@@ -443,6 +448,8 @@ def _check_devices(scenario: Scenario, board: Board, fail: Fail) -> None:
             fail(f"{key}.size", str(error))
         if device.size <= 0:
             fail(f"{key}.size", f"must be positive, not {device.size}")
+        if device.size > LARGEST_DEVICE:
+            fail(f"{key}.size", f"must be at most 1024 GB, not {device.size} bytes")
         if device.name in names:
             fail(f"{key}.name", f"{device.name!r} is another device's name already")
         names.add(device.name)

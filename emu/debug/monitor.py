@@ -19,6 +19,7 @@ __all__ = ["Monitor"]
 
 KINDS = {"r": READ, "w": WRITE, "x": FETCH}
 MOST_PLACES = 20
+SHOWN = 40  # characters of what is wrong
 
 
 class Monitor:
@@ -214,6 +215,9 @@ class Monitor:
         if elf is not None and text in elf.labels:
             return elf.labels[text]
         try:
-            return int(text, 0) & 0xFFFFFFFF
+            va = int(text, 0)
         except ValueError:
-            raise UsageError(f"{text}: neither a number nor a symbol") from None
+            raise UsageError(f"{text[:SHOWN]}: neither a number nor a symbol") from None
+        if not 0 <= va < 1 << 32:
+            raise UsageError(f"{text[:SHOWN]}: not an address of 32 bits")
+        return va

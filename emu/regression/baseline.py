@@ -7,8 +7,6 @@ the file, so none loses another's.
 
 import fcntl
 import os
-import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,8 +14,11 @@ from json import dumps as json_dumps
 from pathlib import Path
 from typing import Any
 
+from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
+from emu.files import whole_file
 from emu.regression.misses import FIGURES, SIDES, Measurement, MissLog, Table
+from emu.text import storable
 
 __all__ = ["SCHEMA", "BaselineError", "accept", "read", "to_text"]
 
@@ -29,6 +30,7 @@ schema = "{SCHEMA}"
 """
 _TABLES = ("totals", "region", "symbol", "log", "run")
 _RUN_KEYS = {"elf": str, "board": str, "tlb": int, "max_instructions": int}
+_RUN_LIMITS = {"tlb": (2, 128), "max_instructions": (1, 1 << 62)}
 _MAX_PAGE_BITS = 20
 
 
@@ -55,9 +57,9 @@ def _read(path: Path, *_state: int) -> dict[str, Measurement]:
     """Parsing takes a second a megabyte, and every check of a module's tests reads the same file; a file that has been
     replaced is another one."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BaselineError(path, f"not a TOML file: {error}") from None
+        document = decode_toml(path.read_bytes(), dict[str, Any])
+    except Malformed as error:
+        raise BaselineError(path, str(error)) from None
     if document.pop("schema", None) != SCHEMA:
         raise BaselineError(path, f"not a baseline: its schema is not {SCHEMA}")
     return {name: _entry(path, name, tables) for name, tables in document.items()}
@@ -69,8 +71,12 @@ def accept(path: Path, measurements: Mapping[str, Measurement]) -> list[str]:
     with _locked(path.parent):
         entries = read(path) if path.exists() else {}
         changed = {name: found.kept() for name, found in measurements.items() if entries.get(name) != found.kept()}
+        for text in (text for name, found in changed.items() for text in (name, *map(str, found.run.values()))):
+            if text != storable(text):
+                raise BaselineError(path, f"{storable(text)}: a name that is no text cannot be kept; rename the file")
         if changed:
-            _replace(path, to_text(entries | changed))
+            with whole_file(path) as part:
+                part.write_text(to_text(entries | changed), encoding="utf-8")
     return [*changed]
 
 
@@ -112,6 +118,9 @@ def _entry(path: Path, name: str, tables: Any) -> Measurement:
     run = tables.get("run", {})
     if not all(key in _RUN_KEYS and type(value) is _RUN_KEYS[key] for key, value in run.items()):
         raise fail(f"run: expected {', '.join(_RUN_KEYS)}")
+    for key, (low, high) in _RUN_LIMITS.items():
+        if not low <= run.get(key, low) <= high:
+            raise fail(f"run: {key}: must be {low} to {high}, not {run[key]}")
     rows: dict[str, Table | None] = {}
     for table in ("region", "symbol"):
         rows[table] = found = tables.get(table)
@@ -141,17 +150,3 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the whole file or nothing of it."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.chmod(0o644 if not path.exists() else path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

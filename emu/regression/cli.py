@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import EngineName, JsonOption, check_output
+from emu.cli import EngineName, JsonOption
 from emu.errors import UsageError
+from emu.files import check_output
 
 __all__ = ["register"]
 
@@ -80,6 +81,8 @@ def check(
 
     if junit is not None:
         check_output(junit, baseline, *(files or ()))
+    if update and baseline.parent.exists():  # else it will be made
+        check_output(baseline, *(files or ()))
     accepted = read(baseline) if baseline.exists() else {}
     if not update and not accepted:
         what = "is empty" if baseline.exists() else "does not exist"
@@ -87,13 +90,14 @@ def check(
     conditions = Conditions(board, tlb, max_instructions, engine.value)
     found, whole = measure_files(baseline, accepted, files or [], conditions)
     if update:
-        changed = accept(baseline, found)
-        typer.echo(f"{baseline}: {len(changed)} of {len(found)} entries accepted anew", err=True)
-        accepted = read(baseline)
+        accepted = accepted | {name: entry.kept() for name, entry in found.items()}
     if not whole:  # what was not asked for is not missing
         accepted = {name: entry for name, entry in accepted.items() if name in found}
     comparison = compare_all(accepted, found)
     print_comparison(comparison, str(baseline), json=json, junit=junit)
+    if update:  # when nothing can go wrong any more
+        changed = accept(baseline, found)
+        typer.echo(f"{baseline}: {len(changed)} of {len(found)} entries accepted anew", err=True)
     if not comparison.same:
         raise typer.Exit(EXIT_DIFFERENT)
 

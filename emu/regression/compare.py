@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from emu.files import whole_file
 from emu.regression.explain import Explanation, explain
 from emu.regression.misses import SIDES, Measurement
 
@@ -95,7 +96,8 @@ def to_junit(comparison: Comparison, title: str) -> bytes:
 def print_comparison(comparison: Comparison, title: str, *, json: bool, junit: Path | None) -> None:
     """The whole outcome, on stdout and in ``junit``."""
     if junit is not None:
-        junit.write_bytes(to_junit(comparison, title))
+        with whole_file(junit) as part:
+            part.write_bytes(to_junit(comparison, title))
     if json:
         sys.stdout.write(json_module.dumps(to_dict(comparison), indent=2) + "\n")
     else:

@@ -3,11 +3,13 @@
 Only the keys of miss counts are looked at, so that results of different versions of this package can be compared.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from emu.documents import Malformed, decode_json
 from emu.errors import UsageError
 from emu.regression.misses import FIGURES, SIDES, Measurement
 
@@ -25,13 +27,13 @@ def is_json(path: Path) -> bool:
 def read_results(path: Path) -> dict[str, Measurement]:
     """Every measurement of a result file, by name; UsageError when it is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a JSON file: {error}") from None
+        document: Any = decode_json(path.read_bytes(), Any)
+    except (msgspec.ValidationError, Malformed) as error:
+        raise UsageError(f"{path}: {error}") from None
     schema = document.get("schema") if isinstance(document, dict) else None
     try:
         if str(schema).startswith(RUN):
-            return {document["elf"]: entry_of(document["counters"])}
+            return {_text(document["elf"], "elf"): entry_of(document["counters"])}
         if str(schema).startswith(COMPARE):
             return {name: entry for row in document["rows"] for name, entry in _named(row).items()}
     except (KeyError, TypeError, AttributeError, UsageError) as error:
@@ -54,10 +56,20 @@ def entry_of(counters: Mapping[str, Any]) -> Measurement:
     totals = {name: where[name] for where in (misses, counters) for name in FIGURES if name in where}
     if not totals or not all(type(value) is int for value in totals.values()):
         raise UsageError("no counts of TLB misses")
-    return Measurement(totals, _rows(misses.get("by_region")), _rows(misses.get("by_symbol")))
+    return Measurement(totals, _rows("by_region", misses), _rows("by_symbol", misses))
 
 
-def _rows(rows: Any) -> dict[str, dict[str, int]] | None:
+def _rows(what: str, misses: Mapping[str, Any]) -> dict[str, dict[str, int]] | None:
+    rows = misses.get(what)
     if rows is None:
         return None
-    return {name: {side: int(row[side]) for side in SIDES} for name, row in rows.items()}
+    for name, row in rows.items():
+        if not all(type(row[side]) is int for side in SIDES):
+            raise UsageError(f"{what}: {name}: expected whole numbers of {', '.join(SIDES)}")
+    return {name: {side: row[side] for side in SIDES} for name, row in rows.items()}
+
+
+def _text(value: object, key: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{key}: expected a name, not {value}")
+    return value

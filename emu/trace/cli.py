@@ -4,16 +4,15 @@ Only typer and the standard library are imported here (see emu.cli); each comman
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emu.cli import check_output, new_app
+from emu.cli import new_app
 from emu.errors import UsageError
+from emu.files import check_output, whole_file
 
 if TYPE_CHECKING:
     from emu.trace.format import Trace
@@ -256,23 +255,12 @@ def export(
     check_output(target, trace)
     found = _open(trace)
     unit, write = FORMATS[kind.value]
-    with _whole(target) as part:
+    with whole_file(target) as part:
         if kind is ExportFormat.ORACLE:
             count = export_oracle(found, part, page_size=page_size.bytes, side=side.value, one_per_run=one_per_run)
         else:
             count = write(found, part)
     print(f"{target}: {count:,} {unit}")
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Where to write, so that ``target`` is there as a whole or as it was."""
-    part = target.with_name(f"{target.name}.part")
-    try:
-        yield part
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> "Trace":

@@ -17,11 +17,14 @@ zlib, which would take longer than the replay.
 Reading keeps one chunk in memory, writing three.
 """
 
+import errno
+import fcntl
 import io
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +51,7 @@ __all__ = [
     "TraceError",
     "TraceWriter",
     "check_events",
+    "lock",
     "snapshot",
 ]
 
@@ -203,6 +207,32 @@ def check_events(chunk: Events) -> None:
         raise ValueError(columns.FAULTS[fault])
 
 
+def _framed(tag: bytes, payload: bytes) -> bytes:
+    return _FRAME.pack(tag, len(payload), zlib.crc32(payload, zlib.crc32(tag))) + payload
+
+
+def _open_alone(path: Path) -> BinaryIO:
+    """A new file that is this writer's until it is closed. BlockingIOError while it is another's."""
+    file = path.open("ab")  # which does not harm what is there
+    try:
+        lock(file)
+        file.truncate(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def lock(file: BinaryIO) -> None:
+    """BlockingIOError for a trace that is being written."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process is writing it", file.name) from None
+    except OSError:  # this file system has no locks
+        return
+
+
 class TraceWriter:
     """Writes a trace as it happens. Leaving the ``with`` block without an exception, or ``close``, completes the file;
     what ends in another way is a cut trace."""
@@ -212,17 +242,23 @@ class TraceWriter:
             raise ValueError(f"chunk_events={chunk_events}: a chunk has 1 to {CHUNK_EVENTS} events")
         self.path = Path(path)
         self._chunk_events = chunk_events
-        self._file: BinaryIO = self.path.open("wb")
         _encode(concatenate(()))  # loads the compiled code here and not in the thread
+        head = MAGIC + _framed(b"HEAD", _pack(header))
+        self._file = _open_alone(self.path)
+        try:
+            self._file.write(head)
+            self._file.flush()
+        except BaseException:  # a recording that is interrupted has a head, or is not there
+            with suppress(OSError):
+                self._file.close()
+            self.path.unlink()
+            raise
         self._worker = ThreadPoolExecutor(1, "trace")
         self._written: Future[None] | None = None
         self._waiting: list[Events] = []
         self._waiting_events = 0
         self._events = self._references = self._instructions = self._cycles = 0
         self._misses = [0, 0]
-        self._file.write(MAGIC)
-        self._frame(b"HEAD", _pack(header))
-        self._file.flush()
 
     def append(
         self, code: npt.NDArray[np.uint8], a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32], *, copy: bool = True
@@ -289,7 +325,7 @@ class TraceWriter:
             self.abandon()
 
     def _frame(self, tag: bytes, payload: bytes) -> None:
-        self._file.write(_FRAME.pack(tag, len(payload), zlib.crc32(payload, zlib.crc32(tag))) + payload)
+        self._file.write(_framed(tag, payload))
 
     def _submit(self, chunk: Events) -> None:
         """Count a chunk and hand it to the thread that compresses, once that is done with the one before."""

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from emu.files import whole_file
 from emu.jit import njit, njit_entry
 from emu.mmu.state import FETCH, READ, RMW, WRITE
 from emu.trace.events import GRANULE_BITS, STAMP, Events
@@ -363,17 +364,15 @@ def import_trace(source: Path, target: Path, kind: str) -> Imported:
     if not standard and not source.is_file():
         raise TraceError(source, "not a file" if source.exists() else "no such file")
     file: BinaryIO = sys.stdin.buffer if standard else source.open("rb")
-    part = target.with_name(target.name + ".part")
     try:
-        writer = TraceWriter(part, header)
-        try:
-            found = FORMATS[kind][1](str(source), file, writer)
-            writer.close({"references": found.references})
-        finally:
-            writer.abandon()
-        part.replace(target)  # a file that cannot be read leaves no half of a trace behind
+        with whole_file(target) as part:  # a file that cannot be read leaves no half of a trace behind
+            writer = TraceWriter(part, header)
+            try:
+                found = FORMATS[kind][1](str(source), file, writer)
+                writer.close({"references": found.references})
+            finally:
+                writer.abandon()
     finally:
-        part.unlink(missing_ok=True)
         if not standard:
             file.close()
     return found

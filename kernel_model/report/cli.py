@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from emu.cli import JsonOption, check_output
-from emu.errors import UsageError
+from emu.cli import JsonOption
+from emu.files import check_output
 
 __all__ = ["register"]
 
@@ -46,16 +46,15 @@ def report(
         int | None,
         typer.Option(metavar="N", min=1, help="Processes; default: one a processor.", show_default=False),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Of sweeps: keep the rows that there are, or throw them away.")
+    ] = True,
     json: JsonOption = False,
 ) -> None:
-    if out.is_dir():
-        raise UsageError(f"{out}: is a directory")
-    if not out.parent.is_dir():
-        raise UsageError(f"{out}: there is no directory {out.parent}")
     check_output(out, *(sources or ()))
     from kernel_model.report.make import make_report
 
-    made = make_report(sources or [], out, workers)
+    made = make_report(sources or [], out, workers, fresh=not resume)
     if json:
         from json import dumps
 

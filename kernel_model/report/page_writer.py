@@ -11,6 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from emu.errors import UsageError
+from emu.files import whole_file
 from kernel_model.choices import Mapping
 from kernel_model.comparison import versions
 from kernel_model.report import figures
@@ -74,9 +75,9 @@ def write_page(entries: Sequence[Entry], out: Path, command: str) -> None:
     rows = [entry.row for entry in group if entry.row.cycles is not None]
     if not rows:
         raise UsageError("none of the rows has figures: there is nothing to report")
-    part = out.with_name(out.name + ".part")
-    part.write_text(_render(entries, group, rows, command), encoding="utf-8")
-    part.replace(out)
+    page = _render(entries, group, rows, command)
+    with whole_file(out) as part:
+        part.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files need be no text
 
 
 def _render(entries: Sequence[Entry], group: Sequence[Entry], rows: list[Row], command: str) -> str:

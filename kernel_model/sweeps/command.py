@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
+from emu.files import check_output
 from kernel_model.sweeps.columns import PROVENANCE, inputs_of, plugins_of, table_of
 from kernel_model.sweeps.plan import plan_run, read_sweep
 from kernel_model.sweeps.run import Status, execute
@@ -43,6 +44,7 @@ def sweep(
     cluster: str | None = None,
 ) -> Summary:
     """Run what is not finished yet and write the table. UsageError for bad input; Ctrl-C ends it without loss."""
+    check_output(out, file if isinstance(file, Path) else None)
     plan = read_sweep(file)
     with open_store(out, fresh=fresh) as store:
         finished = store.finished()

@@ -36,6 +36,7 @@ import msgspec
 from msgspec import Meta
 
 from emu.cli import ClockName, EngineName, TimingName
+from emu.documents import Malformed, decode_toml
 from emu.errors import UsageError
 from emu.time_numbers import read_numbers
 from kernel_model.choices import Mapping
@@ -125,13 +126,13 @@ def read_sweep(what: Path | MappingOf[str, Any]) -> list[Run]:
         if isinstance(what, MappingOf):
             file = msgspec.convert(dict(what), SweepFile)
         else:
-            file = msgspec.toml.decode(what.read_bytes(), type=SweepFile)
+            file = decode_toml(what.read_bytes(), SweepFile)
     except OSError as error:
         raise ScenarioError(source, "", error.strerror or "cannot be read") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(source, *key_and_reason(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(source, "", f"not a TOML file: {error}") from None
+    except Malformed as error:
+        raise ScenarioError(source, "", str(error)) from None
     load_plugins(directory / name for name in file.plugins)
     return _Planner(source, directory, file).runs()
 

@@ -1,6 +1,7 @@
 """``cfemu query``: SQL on a sweep's rows. DuckDB answers; the table is called ``runs``."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def print_answer(answer: Answer) -> None:
 
 def print_answer_json(answer: Answer) -> None:
     """As a JSON list of objects, one a row; what JSON has no word for is null (not a number) or text (a date)."""
+    twice = [name for name, count in Counter(answer.names).items() if count > 1]
+    if twice:
+        raise UsageError(f"SQL: --json: several columns are called {twice[0]}; rename them with AS")
     rows = [dict(zip(answer.names, row)) for row in answer.rows]
     encoded = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode(rows)
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")

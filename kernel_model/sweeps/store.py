@@ -6,10 +6,9 @@ same way; only then they go. So whenever the process is killed, every finished r
 """
 
 import fcntl
-import os
-import shutil
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emu.errors import UsageError
+from emu.files import check_output, whole_file
 from kernel_model.sweeps.columns import FORMAT, schema, table_of
 from kernel_model.sweeps.run import Record, Run, Status
 
 __all__ = ["Store", "open_store", "read_rows"]
+
+OF_A_RUN = re.compile(r"[0-9a-f]{64}\.json(\..*)?")  # a record, or what is left of one
 
 
 @contextmanager
@@ -30,10 +32,7 @@ def open_store(path: Path, *, fresh: bool) -> Iterator["Store"]:
 
     UsageError where the file cannot be written, another process is at it, or it holds something else.
     """
-    if path.is_dir():
-        raise UsageError(f"{path}: is a directory")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no directory {path.parent}")
+    check_output(path)
     directory = path.with_name(path.name + ".runs")
     directory.mkdir(exist_ok=True)
     # A lock of the process, which its children do not inherit: workers that outlive it for a moment hold nothing.
@@ -46,7 +45,9 @@ def open_store(path: Path, *, fresh: bool) -> Iterator["Store"]:
             yield Store(path, directory, fresh=fresh)
         finally:
             if not _journal(directory):
-                shutil.rmtree(directory)
+                (directory / "lock").unlink(missing_ok=True)
+                with suppress(OSError):  # there is something else in it
+                    directory.rmdir()
 
 
 class Store:
@@ -54,11 +55,12 @@ class Store:
 
     def __init__(self, path: Path, directory: Path, *, fresh: bool) -> None:
         self._path, self._directory = path, directory
+        self._table = read_rows(path) if path.exists() else schema().empty_table()  # nobody else's file is replaced
         if fresh:
             for file in _journal(directory):
                 file.unlink()
             path.unlink(missing_ok=True)
-        self._table = read_rows(path) if path.exists() else schema().empty_table()
+            self._table = schema().empty_table()
         self._records: dict[str, Record] = {}
         self._read_journal()
 
@@ -112,7 +114,7 @@ def read_rows(path: Path) -> pa.Table:
 
 def _journal(directory: Path) -> list[Path]:
     """Files of finished runs, and what is left of one whose writing was cut short."""
-    return sorted(path for path in directory.iterdir() if path.suffix in (".json", ".part"))
+    return sorted(path for path in directory.iterdir() if OF_A_RUN.fullmatch(path.name))
 
 
 def _read_record(file: Path) -> Record | None:
@@ -128,14 +130,5 @@ def _read_record(file: Path) -> Record | None:
 
 def _write(path: Path, data: Any) -> None:
     """The whole file or nothing, and on the disk."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with whole_file(path) as part:
+        part.write_bytes(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emu.errors import UsageError
-from kernel_model.plugins import VARIABLE, split_arguments
+from kernel_model.plugins import VARIABLE, load_plugins, split_arguments
 from tests.support.sweeps import BASE, ROOT, command, environment, rows_of, write_sweep
 
 EXAMPLE = ROOT / "examples" / "plugin_half.py"
@@ -36,7 +36,29 @@ BROKEN = (
     ),
     (
         "from kernel_model.strategies import Strategy\nSTRATEGIES = [Strategy(7, '', '')]",
-        "STRATEGIES: 7 is no name",
+        "STRATEGIES: 7 is no name of Strategy",
+    ),
+    (
+        (
+            "from dataclasses import replace\nfrom emu.board import BOARDS as b\n"
+            "BOARDS = [replace(b['firebee'], name='x', ram=())]"
+        ),
+        "line 3: BoardError: board 'x' has no RAM",
+    ),
+    (
+        (
+            "from dataclasses import replace\nfrom emu.board import BOARDS as b\n"
+            "BOARDS = [replace(b['firebee'], name='x', ram=((0, 1 << 40),))]"
+        ),
+        "line 3: BoardError: board 'x': no 1099511627776 bytes at 0x0 in 32 bits of addresses",
+    ),
+    (
+        "from kernel_model.strategies import Strategy\nSTRATEGIES = [Strategy('x', '', '', cannot=5)]",
+        "STRATEGIES: 5 is no cannot of Strategy",
+    ),
+    (
+        "from kernel_model.devices import Kind\nDEVICES = {'x': Kind('1 MB', True, '')}",
+        "DEVICES: '1 MB' is no size of Kind",
     ),
     (
         "from kernel_model.devices import CATALOGUE as c\nDEVICES = {'usb': c['usb']}",
@@ -169,6 +191,8 @@ def test_plugins_that_cannot_be_loaded(tmp_path: Path) -> None:
     text = tmp_path / "plugin.txt"
     text.write_text("x = 1\n")
     assert f"plugin {text}: not a Python file (.py)" in error_of(cfemu("strategies", "--plugin", text))
+    with pytest.raises(UsageError, match="no such file or directory"):
+        load_plugins([Path("a\0b")])
     other = tmp_path / EXAMPLE.name
     other.write_text(EXAMPLE.read_text())
     twice = cfemu("strategies", "--plugin", EXAMPLE, "--plugin", other)
@@ -198,3 +222,36 @@ def test_options_may_stand_anywhere() -> None:
     assert split_arguments(["run", "--", "--plugin", "c.py"]) == (["run", "--", "--plugin", "c.py"], [])
     with pytest.raises(UsageError, match="--plugin: names no file"):
         split_arguments(["run", "--plugin"])
+
+
+FAILING = """
+from dataclasses import replace
+from kernel_model.strategies import STRATEGIES as s
+STRATEGIES = [replace(s["grow"], name="bad", {function})]
+"""
+FUNCTIONS = (
+    ("boot_memory=lambda reserves: 1 / 0", "line 4: boot_memory of bad: ZeroDivisionError: division by zero"),
+    ("boot_memory=lambda reserves: 'much'", "boot_memory of bad: 'much' is no answer"),
+    ("boot_memory=lambda reserves: -1", "boot_memory of bad: -1 is no answer"),
+    ("on_grow=lambda request, memory: 1 / 0", "line 4: on_grow of bad: ZeroDivisionError: division by zero"),
+    ("on_grow=lambda request, memory: None", "on_grow of bad: None is no answer"),
+    ("on_grow=lambda request, memory: ('a', 1 << 99)", f"on_grow of bad: ('a', {1 << 99}) is no answer"),
+)
+
+
+@pytest.mark.parametrize(("function", "message"), FUNCTIONS, ids=[message for _, message in FUNCTIONS])
+def test_a_function_that_fails_is_one_line(tmp_path: Path, function: str, message: str) -> None:
+    plugin = tmp_path / "broken.py"
+    plugin.write_text(FAILING.format(function=function))
+    done = cfemu("compare", "--plugin", plugin, "--strategy", "bad", "--mapping", "paged-8k")
+    assert error_of(done) == f"cfemu: plugin {plugin}: {message}\n"
+
+
+def test_a_workload_that_fails_is_one_line(tmp_path: Path) -> None:
+    plugin, scenario = tmp_path / "broken.py", tmp_path / "x.toml"
+    plugin.write_text(
+        "from kernel_model.workloads import Workload\nWORKLOADS = [Workload('w', '', lambda guest: 1 / 0)]\n"
+    )
+    scenario.write_text('workload.run = ["w"]\n')
+    done = cfemu("compare", scenario, "--plugin", plugin, "--strategy", "grow", "--mapping", "paged-8k")
+    assert error_of(done) == f"cfemu: plugin {plugin}: line 2: run of w: ZeroDivisionError: division by zero\n"

@@ -367,3 +367,29 @@ def test_a_cluster_that_is_not_there_is_one_line(whole: Undisturbed, tmp_path: P
     assert done.returncode == 2
     assert done.stderr == "cfemu: --cluster tcp://127.0.0.1:1: no scheduler answers there (OSError)\n"
     assert not rows.exists()
+
+
+def test_json_has_no_two_columns_of_one_name(whole: Undisturbed) -> None:
+    sql = "SELECT a.strategy, b.strategy FROM runs a, runs b LIMIT 1"
+    assert cfemu("query", whole.rows, sql).stdout.split()[:2] == ["strategy", "strategy"]
+    done = cfemu("query", whole.rows, sql, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "cfemu: SQL: --json: several columns are called strategy; rename them with AS\n"
+    done = cfemu("query", whole.rows, sql.replace("b.strategy", "b.strategy AS other"), "--json")
+    assert [set(row) for row in json.loads(done.stdout)] == [{"strategy", "other"}]
+
+
+def test_fresh_throws_away_the_rows_of_another_sweep_only(whole: Undisturbed, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.parquet"
+    shutil.copy(whole.rows, rows)
+    one = write_sweep(tmp_path, '[axes]\nstrategy = ["grow"]\nmapping = ["paged-8k"]\n')
+    page = tmp_path / "page.html"
+    assert "not of this sweep" in cfemu("sweep", one, "--out", rows).stderr
+    assert cfemu("sweep", one, "--out", rows, "--fresh").returncode == 0
+    assert len(rows_of(rows)) == 1
+    kept = tmp_path / "page.rows" / "small.parquet"
+    kept.parent.mkdir()
+    shutil.copy(whole.rows, kept)
+    assert "throw them away with --fresh" in cfemu("report", one, "--out", page).stderr
+    assert cfemu("report", one, "--out", page, "--fresh").returncode == 0
+    assert len(rows_of(kept)) == 1

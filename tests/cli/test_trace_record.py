@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emu.trace.format import Trace
+from emu.trace.format import MAGIC, Header, Trace, TraceWriter
 from emu.trace.replay import replay
 from kernel_model.cli import execute_with_plugins
 from tests.support import asm
@@ -83,7 +83,7 @@ def test_a_guest_that_fails_leaves_a_complete_trace(capfd: pytest.CaptureFixture
         ((HELLO, "--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
         (
             (HELLO, "--board", "m5475evb", "-o", "no/such/folder.trace"),
-            "no/such/folder.trace: no such file or directory",
+            "no/such/folder.trace: there is no directory no/such",
         ),
     ],
 )
@@ -145,3 +145,47 @@ def test_an_older_trace_is_kept(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     for _ in range(2):
         assert cfemu("trace", "record", HELLO, "--board", "m5475evb", "-o", "t.trace") == 0
     assert (tmp_path / "t.trace.old").read_bytes() == (tmp_path / "t.trace").read_bytes()
+
+
+def test_a_trace_that_is_being_written_is_left_alone(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "t.trace"
+    with TraceWriter(path, Header(source="the first")):
+        before = path.read_bytes()
+        assert before.startswith(MAGIC)  # from the first moment
+        assert cfemu("trace", "record", HELLO, "--board", "m5475evb", "-o", path) == 2
+        assert capfd.readouterr().err == f"cfemu: {path}: another process is writing it\n"
+        with pytest.raises(BlockingIOError):
+            TraceWriter(path, Header(source="the second"))
+        assert path.read_bytes() == before
+    assert cfemu("trace", "record", HELLO, "--board", "m5475evb", "-o", path) == 0
+    assert Trace(tmp_path / "t.trace.old").header.source == "the first"
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_interrupted_recording_says_what_there_is(
+    recorded: bool, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it had not begun, an older file of that name is not taken for it."""
+
+    def interrupt(*_: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "t.trace"
+    path.write_bytes(b"")
+    monkeypatch.setattr(f"kernel_model.recording.{'play' if recorded else 'record'}", interrupt)
+    arguments = ("--scenario", "default", "--strategy", "reserve", "--mapping", "acr", "-o", path)
+    assert cfemu("trace", "record", *arguments) == 130
+    assert capfd.readouterr().err == f"cfemu: interrupted; {path} has what was recorded\n" * recorded
+    if recorded:
+        assert Trace(path).complete
+
+
+def test_a_program_s_name_need_be_no_text(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    elf = tmp_path / os.fsdecode(b"h\xff.elf")
+    elf.write_bytes(HELLO.read_bytes())
+    assert cfemu("trace", "record", elf, "--board", "m5475evb", "-o", "t.trace") == 0
+    assert Trace(tmp_path / "t.trace").header.source == r"h\udcff.elf"
+    capfd.readouterr()
+    assert cfemu("check", "base.toml", elf, "--board", "m5475evb", "--update") == 2
+    assert capfd.readouterr().err.endswith(": a name that is no text cannot be kept; rename the file\n")
+    assert not (tmp_path / "base.toml").exists()

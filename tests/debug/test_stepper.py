@@ -307,6 +307,16 @@ def test_why_a_page_missed_after_a_clear(row: Stepper) -> None:
     assert any(e.image.valid and e.image.covers(found.miss.va) for e in row.tlb_entries(DTLB))
 
 
+def test_numbers_of_a_monitor_command_are_not_cut(hello: Stepper) -> None:
+    monitor = Monitor(hello.session)
+    assert monitor.run("translate 0x100000000") == "0x100000000: not an address of 32 bits\n"
+    assert monitor.run("translate -1") == "-1: not an address of 32 bits\n"
+    for words in ("goto", "delete", "catch load", "catch exception"):
+        for number in (str(1 << 63), "9" * 5_000, "-" + "9" * 30):
+            assert "Traceback" not in monitor.run(f"{words} {number}")
+    assert hello.session.points == {}
+
+
 def test_gdb_is_told_the_same(hello: Stepper) -> None:
     say(hello, "goto 1090", "next-miss")
     before = hello.source.now

@@ -7,7 +7,7 @@ import pytest
 from emu.board import get_board
 from kernel_model import abi
 from kernel_model.choices import Mapping
-from kernel_model.devices import Device
+from kernel_model.devices import Device, PlacedDevice
 from kernel_model.layout import DIRECT_KINDS, Plan, PlanRefused, make_plan
 from kernel_model.scenario import Scenario, parse_scenario
 from kernel_model.strategies import STRATEGIES
@@ -126,6 +126,16 @@ def test_altmap_holds_back_no_more_pages_than_headers_need() -> None:
     assert small.header_pages_in(small.devices[0]) == 1
     odd = Device("lcd", 5 * MEGABYTE // 2)  # whole megabytes at its end would begin in the middle of one
     assert plan("altmap", devices=(odd,), toml="[kernel]\naltmap_large_pages = true").parameters["growth_shift"] == 13
+
+
+def test_altmap_holds_back_what_counting_up_would() -> None:
+    made = plan("altmap")
+    for size in (*range(8192, 100 * 8192, 8192), 145 * 8192, 146 * 8192, 147 * 8192, 512 * MEGABYTE, 1 << 40):
+        card = PlacedDevice(Device("card", size), 0x80000000)
+        held, total = made.header_pages_in(card), card.pages(8192)
+        assert held in (0, -(-total * 56 // (8192 + 56)))
+        assert held * 8192 >= (total - held) * 56 or total == 1
+        assert (held - 1) * 8192 < (total - held + 1) * 56
 
 
 def test_a_reserve_larger_than_ram_is_refused() -> None:

@@ -68,6 +68,8 @@ def test_sizes(value: int | str, size: int) -> None:
         ("[[device]]\nsize = -4096", "device[0].size", "must be positive, not -4096"),
         ('[[device]]\nsize = "-8 MB"', "device[0].size", "must be positive"),
         ('[[device]]\nsize = "many"', "device[0].size", "is not a size"),
+        ('[[device]]\nsize = "99999999999 GB"', "device[0].size", "must be at most 1024 GB"),
+        ('[workload]\nstorm_memory = "99999999999 GB"', "workload.storm_memory", "must be 0 to 4 GB"),
         ('[[device]]\nkind = "toaster"', "device[0].kind", "unknown kind 'toaster'"),
         ('[[device]]\nname = "x"', "device[0]", "needs a size or a kind"),
         (

@@ -36,8 +36,10 @@ MACHINE_SURFACE = {
     "emu.debug.target",
     "emu.debug.threads",
     "emu.doctor",
+    "emu.documents",
     "emu.elf",
     "emu.errors",
+    "emu.files",
     "emu.foreground",
     "emu.lazy",
     "emu.machine",
@@ -71,6 +73,7 @@ ALLOWED = {
         *(
             "emu.cli",
             "emu.errors",
+            "emu.files",
             "emu.jit",
             "emu.mmu",
             "emu.plain_console",

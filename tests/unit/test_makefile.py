@@ -127,6 +127,6 @@ def test_ci_runs_the_readme_s_test_command() -> None:
 def test_the_project_file_names_what_the_code_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-    assert project["scripts"] == {"cfemu": "kernel_model.cli:main"}
+    assert project["scripts"] == {"cfemu": "kernel_model.start:main"}
     assert "unicorn>=2.1.4,<2.2" in project["dependencies"]
     assert set(project["optional-dependencies"]) == {"cluster", "docs", "notebook", "dev"}

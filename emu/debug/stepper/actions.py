@@ -327,7 +327,7 @@ def registers(stepper: Stepper, words: Words) -> Result:
 
 
 def disassemble(stepper: Stepper, words: Words) -> Result:
-    count = stepper.number(words[1]) if len(words) > 1 else 12
+    count = stepper.lines_wanted(words[1]) if len(words) > 1 else 12
     if not words:
         return _lines(stepper.code(count))
     code = stepper.session.disassemble(stepper.value(words[0]), count)
@@ -339,12 +339,12 @@ def show_memory(stepper: Stepper, words: Words) -> Result:
     stepper.session  # noqa: B018 - a trace has none
     if words:
         stepper.memory = stepper.value(words[0])
-    return _lines(stepper.memory_pane(stepper.number(words[1]) if len(words) > 1 else 4))
+    return _lines(stepper.memory_pane(stepper.lines_wanted(words[1]) if len(words) > 1 else 4))
 
 
 def stack(stepper: Stepper, words: Words) -> Result:
     stepper.session  # noqa: B018
-    return _lines(stepper.stack(stepper.number(words[0]) if words else 8))
+    return _lines(stepper.stack(stepper.lines_wanted(words[0]) if words else 8))
 
 
 def show_tlb(stepper: Stepper, words: Words) -> Result:

@@ -20,8 +20,6 @@ def commands_of(
     script: Path | None, commands: Iterable[str], *, as_json: bool, timeout: float | None = None
 ) -> list[ScriptLine] | None:
     """What is to be run without a screen, the file first; None = there is a screen. UsageError where that cannot be."""
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     single = [ScriptLine(text, f"--command {text!r}") for text in commands]
     if script is not None or single:
         return [*(read_script(script) if script is not None else ()), *single]

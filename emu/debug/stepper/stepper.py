@@ -22,6 +22,8 @@ __all__ = ["Result", "Stepper"]
 
 LOG_LENGTH = 200  # events that the log shows at most
 LOG_BEHIND = 100_000  # instructions behind now in which it looks for them
+MOST_LINES = 10_000
+LONGEST_NUMBER = 40  # characters
 TERM = re.compile(r"[+-]?[^+-]+")
 NUMBER = re.compile(r"[0-9][0-9_,]*|0[xX][0-9a-fA-F_]+")
 OPERATORS: dict[str, Callable[[int, int], bool]] = {
@@ -216,14 +218,30 @@ class Stepper:
     # --- reading arguments
 
     def number(self, text: str) -> int:
-        """A count. UsageError if it is none."""
+        """A count. UsageError if it is none, or has more than 63 bits."""
         if not NUMBER.fullmatch(text):
             raise UsageError(f"{text}: not a number")
-        return int(text.replace(",", "").replace("_", ""), 0)
+        if len(text) > LONGEST_NUMBER:
+            raise UsageError(f"{text[:LONGEST_NUMBER]}...: more than 63 bits")
+        try:
+            value = int(text.replace(",", "").replace("_", ""), 0)
+        except ValueError:  # 007, 0x_
+            raise UsageError(f"{text}: not a number") from None
+        if value >= 1 << 63:
+            raise UsageError(f"{text}: more than 63 bits")
+        return value
+
+    def lines_wanted(self, text: str) -> int:
+        """How much is to be shown. UsageError for more than anybody reads."""
+        count = self.number(text)
+        if count > MOST_LINES:
+            raise UsageError(f"{count:,}: {MOST_LINES:,} lines at most")
+        return count
 
     def value(self, text: str) -> int:
         """An address or a value: numbers, symbols, registers ($d0), *ADDR for the longword there, FILE:LINE; sums and
-        differences of them. UsageError for anything else."""
+        differences of them, which wrap as the guest's do. UsageError for anything else, numbers of more than 32 bits
+        too."""
         line = self.lines.address(text)
         if line is not None:
             return line
@@ -242,10 +260,18 @@ class Stepper:
         return int.from_bytes(data)
 
     def _term(self, text: str) -> int:
-        if text.startswith("*"):
-            return self._deref(self._term(text[1:]))
+        inner = text.lstrip("*")
+        value = self._name_or_number(inner)
+        for _ in range(len(text) - len(inner)):
+            value = self._deref(value)
+        return value
+
+    def _name_or_number(self, text: str) -> int:
         if NUMBER.fullmatch(text):
-            return self.number(text)
+            value = self.number(text)
+            if value >= 1 << 32:
+                raise UsageError(f"{text}: more than 32 bits")
+            return value
         registers = self.source.registers()
         name = {"sp": "a7", "fp": "a6", "ps": "sr"}.get(text.removeprefix("$"), text.removeprefix("$"))
         if text.startswith("$") and name in registers:
