@@ -193,7 +193,7 @@ def ranking() -> Iterator[str]:
     yield "## Does the level change the answer?"
     yield ""
     yield "The default comparison at the three levels, `--clock instructions` so that all do the same: Mcycles, and in"
-    yield "parentheses the place among the rows that attached every device; both by the workloads that all of these rows"
+    yield "parentheses the place among the rows that attached every device; both by the workloads that all of them"
     yield "finished. Misses are equal at all levels."
     yield ""
     places: dict[str, dict[str, int]] = {}
