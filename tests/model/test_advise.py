@@ -129,6 +129,8 @@ def test_the_announcement_is_what_the_nucleus_writes() -> None:
     assert ANNOUNCEMENT.encode() in nucleus_of(Scenario()).path.read_bytes()
 
 
-def test_a_kernel_that_halts_at_the_next_device_is_no_advice() -> None:
-    """Without devices the kernel that reserves nothing and halts is as fast as any, and the smallest."""
-    assert advise(None, "coyotos16", "usb", GOALS["memory"]).chosen.strategy != "head"
+def test_a_kernel_that_halts_at_the_next_device_is_no_advice(robust: Advice) -> None:
+    """Without a card the kernel that reserves nothing and halts would be as fast as any, and the smallest."""
+    row = robust.chosen.row
+    halts = msgspec.structs.replace(row, strategy="head")
+    assert all(goal.key(row) < goal.key(halts) for goal in GOALS.values())

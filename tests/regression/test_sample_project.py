@@ -76,7 +76,7 @@ CHANGES = (
         "map_frames(USER_DATA, USER_PAGES, KERNEL_DATA)",
         (
             "access violations: 0 -> 1 (+1)",
-            "violation: user read of page 0x20000000 at PC 0x10000008 (user_start+0x8)",
+            "violation: user read-modify-write of page 0x20000000 at PC 0x10000008 (user_start+0x8)",
             "the handler access_error has not returned from:",
             "5 data pages of region user data missed before, but never now: 0x20002000-0x2000bfff (5 -> 0)",
         ),
