@@ -274,7 +274,9 @@ def test_interrupts_come_at_the_same_instruction(case: Case, engine: str) -> Non
     assert sum(count for vector, count in counters.exceptions.items() if vector >= 64) > 20
 
 
-@pytest.mark.parametrize("case", TIMED, ids=str)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if n % 3 else []) for n, case in enumerate(TIMED)], ids=str
+)
 @pytest.mark.parametrize("engine", FAST_ENGINES)
 def test_time_passes_alike(case: Case, engine: str) -> None:
     """The levels that look at neighbours and caches, with interrupts, cut and whole."""

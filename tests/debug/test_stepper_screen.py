@@ -221,6 +221,7 @@ def test_the_log_shows_what_was_evicted(app: StepperApp, size: tuple[int, int]) 
     on_screen(app, size, play)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_the_entry_in_question_is_in_sight(app: StepperApp, size: tuple[int, int]) -> None:
     def numbers() -> list[str]:
@@ -286,6 +287,7 @@ def test_the_mouse_chooses_panes_moments_and_breakpoints(app: StepperApp) -> Non
     on_screen(app, SMALL, play)
 
 
+@pytest.mark.slow
 def test_both_rows_of_a_long_line_of_the_log_go_to_its_moment(app: StepperApp) -> None:
     async def play(pilot: Pilot[None]) -> None:
         source = app.stepper.source

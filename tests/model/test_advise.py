@@ -54,6 +54,7 @@ def test_rows_come_in_the_order_of_the_goal(robust: Advice) -> None:
     assert robust.announcement.endswith("set reserve=1041 and reboot")  # 1024 + 16 + 1 pages of 8 KB
 
 
+@pytest.mark.slow
 def test_memory_is_the_smallest_heap_of_all_that_attach_everything() -> None:
     answer = advise(None, "coyotos32", DEVICES, GOALS["memory"])
     heaps = [item.row.heap.reserved for item in (answer.chosen, *answer.others) if item.row.heap]
@@ -93,6 +94,7 @@ def test_devices_of_a_list() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_reserve_covers_the_headers_that_a_move_leaves_behind() -> None:
     """A header for each page at both addresses; what moves after a release must have been kept."""
     scenario = msgspec.structs.replace(load_scenario(), board="coyotos32", device=devices_of("1MB@elsewhere,usb@late"))
