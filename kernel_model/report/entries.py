@@ -42,11 +42,6 @@ class Entry:
         """RAM of the row's board."""
         return get_board(self.inputs.scenario.board).ram_bytes
 
-    @property
-    def complete(self) -> bool:
-        """Whether it ran and attached every device."""
-        return self.row.cycles is not None and self.row.device_pages is not None and not self.row.device_pages.refused
-
 
 @dataclass(frozen=True)
 class Cell:

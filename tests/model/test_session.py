@@ -75,6 +75,16 @@ def test_the_nucleus_boots_exactly_as_planned(mapping: Mapping, direction: str) 
         assert running.machine.host_writes == 0
 
 
+@pytest.mark.parametrize("mapping", list(Mapping))
+def test_the_nucleus_relies_on_nothing_that_the_manuals_leave_open(mapping: Mapping) -> None:
+    """Else its misses would be those of our reading of them."""
+    with session("reserve", mapping) as running:
+        running.boot()
+        for name in ("bring-up", "ping-pong", "churn"):
+            WORKLOADS[name].run(running)
+        assert running.machine.mmu_warnings() == {}
+
+
 def test_one_byte_of_a_miss_handler_changes_its_measured_cost() -> None:
     """The figures come from code that ran: same misses, same instructions, other refill cycles."""
     counted = []

@@ -88,3 +88,16 @@ def test_without_a_writable_cache_nothing_is_kept(monkeypatch: pytest.MonkeyPatc
     object_code.save("lost", "symbol", [], b"code")
 
     assert object_code.load.__wrapped__("lost") is None
+
+
+@pytest.mark.parametrize(("terminal", "said"), [(True, 1), (False, 0)])
+def test_somebody_at_a_terminal_is_told_once_that_code_is_compiled(
+    terminal: bool, said: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from emu import jit
+
+    announcement = jit._Announcement()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    for _ in range(2):
+        announcement.on_start(None)
+    assert capsys.readouterr().err.count("cfemu: compiling native code") == said
