@@ -15,8 +15,9 @@ from kernel_model.results import Report, Row
 __all__ = ["print_report", "print_rows"]
 
 BEST_MARK = "*"
-NARROWEST = 108
-"""A table is never squeezed below this: a terminal that is narrower wraps lines, it does not lose figures."""
+NARROWEST = 108  # of text
+WIDEST = 1000
+"""Of tables, which are as wide as they are: a terminal that is narrower wraps lines, it does not lose figures."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,9 @@ def print_rows(rows: Sequence[Row], *, title: str, engine: str) -> None:
         )
     for heading, columns, legend in SECTIONS:
         console.print()
+        width, console.width = console.width, WIDEST  # no heading or figure is cut
         console.print(_figures(rows, columns))
+        console.width = width
         console.print(
             Text(f"{heading}; {BEST_MARK} best of the rows that attached every device. {legend}", style="dim")
         )

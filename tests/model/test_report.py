@@ -133,6 +133,16 @@ def test_table_marks_the_best_and_prints_reasons(capsys: pytest.CaptureFixture[s
     assert any("needs more entries" in line for line in lines)
 
 
+def test_no_heading_is_cut_where_every_column_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    many = {name: SideMisses(itlb=0, dtlb=100_000) for name in ("heap.page", "page-space")}
+    misses = Misses(itlb=3_002, dtlb=200_000, user=0, kernel=203_002, nested=4_502, by_region=many)
+    row = msgspec.structs.replace(
+        fake("reserve+release", 143_000_000, worst=343_986), mapping="unlocked-1m", misses=misses
+    )
+    print_rows([row], title="t", engine="native")
+    assert "\u2026" not in capsys.readouterr().out
+
+
 def test_committed_schema_is_generated_from_the_types() -> None:
     assert SCHEMA_FILE.read_text() == schema_text()
 
